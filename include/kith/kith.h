@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * kith: co-operating processes. The whole public API, C99, to be read from top to bottom.
+ *
+ * CONVENTIONS
+ *
+ * Ownership  What `create`, `spawn` and `inherit` give you is yours: end it with the matching `close`, which takes NULL.
+ *            Every other pointer is borrowed. Handles are opaque values; never look behind one.
+ *            `close` may be called twice, from any thread, from a finaliser; it never blocks. A call with a handle that has
+ *            been closed answers KITH_E_INVALID, with a handle of another kind KITH_E_MISMATCH. Threads that wait in a call on
+ *            the object meanwhile come back with KITH_E_CLOSED. Only one thing is forbidden: to begin a call in one thread at the
+ *            very moment when another thread closes the same handle.
+ * Status     0 succeeded; negative failed: out parameters are untouched, there is nothing to clean up and nothing is lost;
+ *            positive succeeded with news. The numbers are the same on every OS and never change.
+ * Options    By pointer; NULL means all defaults, and so does zero in any field. `struct_size` comes first: set it to
+ *            sizeof the struct. A larger struct (from a newer header) is accepted when the part that this library does not know
+ *            is zero (else KITH_E_UNSUPPORTED); a smaller one than the first release had is KITH_E_INVALID. A flag that
+ *            this library does not know is KITH_E_UNSUPPORTED.
+ * Time       Timeouts are milliseconds: KITH_FOREVER waits without end, 0 polls; any other negative number is KITH_E_INVALID.
+ *            They are measured on a monotonic clock: setting the wall clock changes none of them.
+ * Text       UTF-8 on every OS, ends with NUL. Sizes are bytes.
+ * Threads    Every function may be called from any thread at any time, except where its comment says otherwise.
+ * Quietness  The library prints nothing, never aborts, installs no signal handler, creates no thread, runs no callback except
+ *            where a call says so, in the thread that made the call.
+ */
+#ifndef KITH_KITH_H
+#define KITH_KITH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Define KITH_SHARED when you link the shared library on Windows. (KITH_BUILDING is for kith's own build.) */
+#if defined(_WIN32) && defined(KITH_SHARED)
+#if defined(KITH_BUILDING)
+#define KITH_API __declspec(dllexport)
+#else
+#define KITH_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define KITH_API __attribute__((visibility("default")))
+#else
+#define KITH_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ==== status ======================================================================================================== */
+
+typedef int32_t kith_status;
+
+enum {
+  KITH_OK = 0,
+
+  /* News: the call succeeded. */
+  KITH_OWNER_DIED = 1, /* you hold the lock, but a process died while it held it: check or repair what the lock protects */
+  KITH_NOT_EQUAL = 2,  /* compare_exchange: the element had another value, which was written to *expected */
+
+  /* Failures. */
+  KITH_E_INVALID = -1,       /* an argument is wrong: NULL, zero, out of range, contradictory, or a closed handle */
+  KITH_E_NO_MEMORY = -2,     /* no memory, or no address space, for what was asked */
+  KITH_E_TIMEOUT = -3,       /* the deadline passed; nothing was done */
+  KITH_E_CLOSED = -4,        /* the other side (or another thread of yours) has closed it in good order */
+  KITH_E_PEER_DIED = -5,     /* the process at the other end ended without closing it */
+  KITH_E_TOO_LARGE = -6,     /* larger than the buffer (the message is kept) or than this machine can address */
+  KITH_E_NOT_FOUND = -7,     /* there is no program, function or share of that name */
+  KITH_E_DENIED = -8,        /* the OS does not allow it to this user */
+  KITH_E_LIMIT = -9,         /* out of descriptors, handles or processes: an OS limit was reached */
+  KITH_E_UNSUPPORTED = -10,  /* this OS, or this version of the library, cannot do it */
+  KITH_E_OS = -11,           /* the OS failed in a way that has no status of its own: see kith_os_error */
+  KITH_E_EXISTS = -12,       /* the name is already in use */
+  KITH_E_NOT_OWNER = -13,    /* the lock is not held by the calling thread */
+  KITH_E_MISMATCH = -14,     /* another kind, type, size or build than was expected */
+  KITH_E_PROTOCOL = -15,     /* the peer wrote what kith does not write; the channel is good only for close */
+  KITH_E_MOVED = -16,        /* the channel end, or the share of that name, was already handed on */
+  KITH_E_DEADLOCK = -17,     /* the calling thread holds this lock already: it would wait for itself */
+  KITH_E_NO_CHILD_MAIN = -18, /* this process was started to run one function, but main never called kith_child_main */
+  KITH_E_NO_FUNCTION = -19,  /* `entry` does not point into the code of the program or of a library that is loaded */
+  KITH_E_NOT_A_PROGRAM = -20, /* the file is there but the OS cannot run it: a directory, or of an unknown format */
+  KITH_E_BAD_CWD = -21,      /* the working directory for the child does not exist or cannot be entered */
+  KITH_E_BUSY = -22          /* it cannot be handed on now: a message is half received */
+};
+
+/* Names a status, as in "KITH_E_TIMEOUT".
+ * Returns: a static string, never NULL; "KITH_E_?" for a number that is no status.
+ * Threads: any. Since: 0.1 */
+KITH_API const char *kith_status_name(kith_status status);
+
+/* Explains a status in a sentence, and says what to do where that can be said.
+ * Returns: a static string, never NULL.
+ * Threads: any. Since: 0.1 */
+KITH_API const char *kith_status_text(kith_status status);
+
+/* Gives the OS's own number (errno, GetLastError) behind the latest failure of a kith call in this thread, for logs.
+ * A call that succeeds, or that fails without the OS having failed, leaves the number as it was.
+ * Returns: the number; 0 when no call of this thread has failed in the OS.
+ * Threads: each thread has its own. Platforms: the numbers differ; compare statuses, never these. Since: 0.1 */
+KITH_API int32_t kith_os_error(void);
+
+/* ==== version ======================================================================================================= */
+
+#define KITH_VERSION_MAJOR 0
+#define KITH_VERSION_MINOR 1
+#define KITH_VERSION_PATCH 0
+
+enum {
+  KITH_VERSION = KITH_VERSION_MAJOR * 10000 + KITH_VERSION_MINOR * 100 + KITH_VERSION_PATCH,
+  KITH_ABI_VERSION = 0 /* grows when a program must be compiled again */
+};
+
+/* Gives the version of the library in use, to be compared with KITH_VERSION of the header.
+ * Returns: major * 10000 + minor * 100 + patch. Threads: any. Since: 0.1 */
+KITH_API int32_t kith_version(void);
+
+/* Gives the binary interface of the library in use. A program that was compiled with another KITH_ABI_VERSION must not use it.
+ * Returns: KITH_ABI_VERSION as the library was built. Threads: any. Since: 0.1 */
+KITH_API int32_t kith_abi_version(void);
+
+enum {
+  KITH_HAS_FORK = 1,            /* KITH_START_FORK works */
+  KITH_HAS_SEALED_MEMORY = 2,   /* no peer can shrink shared memory under us */
+  KITH_HAS_READ_ONLY_SHARE = 3, /* KITH_MEMORY_READ_ONLY_SHARE is enforced by the OS */
+  KITH_HAS_PROCESS_HANDLE = 4   /* processes are watched through a handle that no pid reuse can fool */
+};
+
+/* Asks whether this library, on this OS as it runs now, has a feature (KITH_HAS_...).
+ * Returns: 1 yes, 0 no or not a feature. Threads: any. Since: 0.1 */
+KITH_API int32_t kith_has(int32_t feature);
+
+/* ==== common ======================================================================================================== */
+
+enum { KITH_FOREVER = -1 };
+
+typedef struct kith_process kith_process;
+typedef struct kith_memory kith_memory;
+typedef struct kith_array kith_array;
+typedef struct kith_value kith_value;
+typedef struct kith_lock kith_lock;
+typedef struct kith_channel kith_channel;
+
+/* What an element of an array, or a value, is. */
+typedef int32_t kith_type;
+
+enum {
+  KITH_I8 = 1,
+  KITH_U8 = 2,
+  KITH_I16 = 3,
+  KITH_U16 = 4,
+  KITH_I32 = 5,
+  KITH_U32 = 6,
+  KITH_I64 = 7,
+  KITH_U64 = 8,
+  KITH_F32 = 9,
+  KITH_F64 = 10,
+  KITH_STRUCT = 11 /* bytes of your own meaning; the size is given in the options */
+};
+
+/* ==== sharing ======================================================================================================= */
+
+/* An object, and the name by which the child asks for it.
+ *
+ * Memory, arrays, values and locks are shared by giving: parent and child then hold them alike. A channel end is moved: the
+ * child is its holder from then on, and the parent's handle is only good for close. If the spawn fails, nothing has moved.
+ * An object may be given under several names, a channel end under one. Names are 1 to 255 bytes of UTF-8. */
+typedef struct kith_share {
+  const char *name;
+  const void *object; /* a kith_memory, kith_array, kith_value, kith_lock or kith_channel */
+} kith_share;
+
+/* ==== process ======================================================================================================= */
+
+/* A function that a child runs. The argument is the child's own copy (aligned for any type; NULL when the size is 0), good
+ * until the function returns. What it returns is the exit code of the child (POSIX keeps the low 8 bits). */
+typedef int32_t (*kith_entry)(const void *argument, size_t argument_size);
+
+/* How the child comes to be. */
+enum {
+  KITH_START_SPAWN = 0, /* a new program, or this program again: safe with threads, the same on every OS */
+  KITH_START_FORK = 1   /* a copy of this process, with all of its memory and only the calling thread. POSIX. For an `entry` */
+};
+
+/* kith_process_options.flags */
+enum {
+  KITH_PROCESS_CLEAN_ENV = 1,       /* start from an empty environment, not from this process's */
+  KITH_PROCESS_KEEP_DESCRIPTORS = 2 /* KITH_START_FORK only: the child keeps descriptors that kith did not open */
+};
+
+typedef struct kith_process_options {
+  uint32_t struct_size; /* sizeof(kith_process_options) */
+  uint32_t flags;       /* KITH_PROCESS_... */
+
+  /* What to run: exactly one of these three. */
+  const char *const *argv; /* a program and its arguments, ends with NULL. argv[0] with a slash (Windows: also a backslash) is a
+                              path from this process's working directory; without, it is looked for in this process's PATH.
+                              Windows appends .exe where there is no extension */
+  kith_entry entry;        /* a function of this program or of a library that it has loaded. It need not be exported. A child by
+                              KITH_START_SPAWN runs it from kith_child_main */
+  const char *entry_name;  /* a function that was registered with kith_entry_register, here and in the child */
+
+  const void *argument; /* for a function: bytes to hand to it, copied */
+  size_t argument_size;
+
+  uint32_t start; /* KITH_START_... */
+  uint32_t reserved;
+
+  const kith_share *shares;
+  size_t share_count;
+
+  const char *const *env; /* changes to the environment, ends with NULL: "NAME=value" sets, "NAME" removes */
+  const char *cwd;        /* working directory of the child; NULL: that of this process */
+} kith_process_options;
+
+/* How a process ended. */
+enum {
+  KITH_EXIT_CODE = 1,          /* it ended by itself; code: its exit code */
+  KITH_EXIT_SIGNAL = 2,        /* a signal ended it; code: the number of the signal. POSIX */
+  KITH_EXIT_EXCEPTION = 3,     /* an unhandled exception ended it; code: the NTSTATUS, as in 0xC0000005. Windows */
+  KITH_EXIT_KILLED = 4,        /* kith_process_kill (code 9) or kith_process_terminate (code 15) of this handle ended it */
+  KITH_EXIT_UNKNOWN = 5,       /* it has ended, but somebody else in this process took its exit code from the OS. POSIX */
+  KITH_EXIT_NO_CHILD_MAIN = 6, /* the function never ran, as the child's main did not call kith_child_main; code: its exit code */
+  KITH_EXIT_NO_ENTRY = 7       /* the function was not found in the child; code: the kith_status that says why */
+};
+
+typedef struct kith_exit {
+  int32_t kind; /* KITH_EXIT_... */
+  int32_t reserved;
+  int64_t code;
+} kith_exit;
+
+/* Starts a process that runs a program or a function.
+ *
+ * Exactly the shares and the three standard streams reach the child, no other descriptor or handle. Signals have their default
+ * actions and none is blocked in a program or function started by KITH_START_SPAWN. KITH_START_FORK flushes stdout and stderr before,
+ * runs the function, flushes them again and ends the child with _exit; every channel end of the parent that was not given is
+ * closed in the child; use it only where this process has one thread.
+ *
+ * Returns: KITH_OK; KITH_E_INVALID (not exactly one thing to run, an empty argv, an entry or share that is NULL, a name that is
+ * empty or too long, an env entry without a name, an argument for a program); KITH_E_EXISTS (a share name, or a channel end, twice);
+ * KITH_E_MISMATCH (a share that is no shareable object); KITH_E_MOVED, KITH_E_BUSY (a channel end that cannot be given); KITH_E_NOT_FOUND
+ * (no such program, or no function registered under entry_name); KITH_E_NOT_A_PROGRAM; KITH_E_DENIED (not executable);
+ * KITH_E_BAD_CWD; KITH_E_NO_FUNCTION; KITH_E_NO_CHILD_MAIN (we are a child that did not take over: call kith_child_main at the top of
+ * main); KITH_E_UNSUPPORTED (an unknown flag, fork where there is none, fork with argv, env or cwd); KITH_E_NO_MEMORY, KITH_E_LIMIT, KITH_E_OS.
+ * Lifetime: *out is yours; see kith_process_close.
+ * Threads: any; with KITH_START_FORK the usual rules for fork hold.
+ * Platforms: fork is POSIX. Since: 0.1 */
+KITH_API kith_status kith_process_spawn(const kith_process_options *options, kith_process **out);
+
+/* Waits until the process has ended and tells how. Asking again, from this or another thread, gives the same answer.
+ * Returns: KITH_OK; KITH_E_TIMEOUT (it runs on); KITH_E_CLOSED (another thread closed the handle meanwhile); KITH_E_INVALID; KITH_E_OS.
+ * Threads: any number may wait for one process. Since: 0.1 */
+KITH_API kith_status kith_process_wait(kith_process *process, int64_t timeout_ms, kith_exit *out);
+
+/* Asks the process to end. It may take its time, or refuse; wait for it, then kill it.
+ * Returns: KITH_OK, also when it has ended already; KITH_E_INVALID; KITH_E_DENIED; KITH_E_OS.
+ * Threads: any. Platforms: SIGTERM on POSIX. Windows has nothing to ask with yet: it ends at once, as by kill. Since: 0.1 */
+KITH_API kith_status kith_process_terminate(kith_process *process);
+
+/* Ends the process, without a chance to clean up. The call does not wait for the end.
+ * Returns: KITH_OK, also when it has ended already; KITH_E_INVALID; KITH_E_DENIED; KITH_E_OS.
+ * Threads: any. Platforms: SIGKILL, TerminateProcess. Since: 0.1 */
+KITH_API kith_status kith_process_kill(kith_process *process);
+
+/* Gives the OS's process id.
+ * Returns: the id; -1 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API int64_t kith_process_id(const kith_process *process);
+
+/* Lets go of a process. A running child runs on and leaves no zombie: it is reaped by a later process call of this library.
+ * Threads: any; never blocks. Platforms: the OS reaps on Windows. Since: 0.1 */
+KITH_API void kith_process_close(kith_process *process);
+
+/* ==== taking over =================================================================================================== */
+
+/* Lets this process be a child that runs one function: make it the first call in main.
+ *
+ *     int main(int argc, char **argv) {
+ *       int32_t code;
+ *       if (kith_child_main(&code)) return code;
+ *       ...
+ *
+ * In a process that was started for a function (`entry` or `entry_name`, KITH_START_SPAWN) it runs that function; then it
+ * closes the channel ends that are still open, and returns 1 with the exit code. In any other process it returns 0 at once.
+ * A library or a program whose functions are found by name registers them first (kith_entry_register).
+ * Returns: 1: return *out_code from main; 0: go on.
+ * Threads: call it once, before there are others. Since: 0.1 */
+KITH_API int32_t kith_child_main(int32_t *out_code);
+
+/* Registers a function under a name, for `entry_name`. Needed only where parent and child are different programs, or different
+ * builds of one program; otherwise `entry` finds any function.
+ * Returns: KITH_OK, also when the same function has the name already; KITH_E_INVALID (NULL, or a name that is empty or longer than 255
+ * bytes); KITH_E_EXISTS (another function has the name); KITH_E_NO_MEMORY.
+ * Lifetime: the name is copied. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_entry_register(const char *name, kith_entry entry);
+
+/* ==== memory ======================================================================================================== */
+
+enum {
+  KITH_MEMORY_READ_ONLY_SHARE = 1, /* whoever it is given to can read it and never write it, whatever they try */
+  KITH_MEMORY_COMMIT = 2,          /* take all of the memory now, so that there is none to be missed later */
+  KITH_MEMORY_LAZY = 4             /* take memory at the first touch of each page; when there is none left, the OS ends the process
+                                      that touches it (POSIX: SIGBUS) */
+};
+
+typedef struct kith_memory_options {
+  uint32_t struct_size; /* sizeof(kith_memory_options) */
+  uint32_t flags;       /* KITH_MEMORY_...; with neither COMMIT nor LAZY: commit up to 16 MiB, lazy above */
+} kith_memory_options;
+
+/* Creates shared memory: zeroed bytes without a name, gone with their last holder, however that ends.
+ * Returns: KITH_OK; KITH_E_INVALID (size 0, out NULL, COMMIT together with LAZY); KITH_E_TOO_LARGE (more than can be addressed);
+ * KITH_E_NO_MEMORY; KITH_E_LIMIT (no descriptor free); KITH_E_UNSUPPORTED (an unknown flag); KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_memory_create(size_t size, const kith_memory_options *options, kith_memory **out);
+
+/* Takes the memory that the parent gave to this process under that name.
+ * Returns: KITH_OK; KITH_E_NOT_FOUND (nothing of that name was given); KITH_E_MOVED (it was taken before); KITH_E_MISMATCH (that name is
+ * another kind of object, or was made by another version of kith); KITH_E_INVALID; KITH_E_NO_MEMORY; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_memory_inherit(const char *name, kith_memory **out);
+
+/* Gives the address of the bytes, aligned to 64. It differs between processes: store offsets, not pointers.
+ * Returns: the address; NULL when the handle is NULL or closed. Lifetime: good until close. Threads: any. Since: 0.1 */
+KITH_API void *kith_memory_data(const kith_memory *memory);
+
+/* Gives the size in bytes, as it was created.
+ * Returns: the size; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API size_t kith_memory_size(const kith_memory *memory);
+
+/* Lets go of the memory; the address is no longer good in this process.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_memory_close(kith_memory *memory);
+
+/* ==== array ========================================================================================================= */
+
+typedef struct kith_array_options {
+  uint32_t struct_size;  /* sizeof(kith_array_options) */
+  uint32_t flags;        /* KITH_MEMORY_COMMIT or KITH_MEMORY_LAZY */
+  uint64_t element_size; /* KITH_STRUCT: bytes of an element; other types: 0 or their size */
+} kith_array_options;
+
+/* Creates a shared array of zeroes, with a lock of its own (kith_array_lock). Whether to use the lock is yours to decide.
+ * Returns: KITH_OK; KITH_E_INVALID (count 0, no such type, KITH_STRUCT without element_size, out NULL); KITH_E_MISMATCH (element_size is
+ * not the size of the type); KITH_E_TOO_LARGE; KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_UNSUPPORTED; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_array_create(kith_type type, size_t count, const kith_array_options *options, kith_array **out);
+
+/* Takes the array that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_array_inherit(const char *name, kith_array **out);
+
+/* Gives the address of element 0, aligned to 64. Plain shared memory: who writes while others read needs the lock, or atomics.
+ * Returns: the address; NULL when the handle is NULL or closed. Lifetime: good until close. Threads: any. Since: 0.1 */
+KITH_API void *kith_array_data(const kith_array *array);
+
+/* Gives the number of elements.
+ * Returns: the number; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API size_t kith_array_count(const kith_array *array);
+
+/* Gives the type of the elements.
+ * Returns: KITH_I8 ... KITH_STRUCT; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API kith_type kith_array_type(const kith_array *array);
+
+/* Gives the size of an element in bytes.
+ * Returns: the size; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API size_t kith_array_element_size(const kith_array *array);
+
+/* Gives the lock that belongs to the array.
+ * Returns: the lock; NULL when the handle is NULL or closed. Lifetime: borrowed, good until the array is closed; kith_lock_close leaves
+ * it alone, and it cannot be given to a child: give the array. Threads: any. Since: 0.1 */
+KITH_API kith_lock *kith_array_lock(const kith_array *array);
+
+/* Adds to one element, atomically and without the lock, and gives the value from before (out_old may be NULL). It wraps around.
+ * For KITH_I32, KITH_U32, KITH_I64 and KITH_U64; unsigned 64-bit values travel as their two's complement. Sequentially consistent.
+ * Returns: KITH_OK; KITH_E_INVALID (no such element); KITH_E_MISMATCH (another type). Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_array_add(kith_array *array, size_t index, int64_t operand, int64_t *out_old);
+
+/* Puts a value into one element, atomically and without the lock, and gives the one from before (out_old may be NULL).
+ * Returns: as kith_array_add; KITH_E_INVALID also when the value does not fit the type. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_array_exchange(kith_array *array, size_t index, int64_t desired, int64_t *out_old);
+
+/* Puts a value into one element if it has the expected one, atomically and without the lock.
+ * Returns: KITH_OK (done); KITH_NOT_EQUAL (nothing done, *expected is now what the element has); otherwise as kith_array_exchange.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_array_compare_exchange(kith_array *array, size_t index, int64_t *expected, int64_t desired);
+
+/* Lets go of the array; its address and its lock are no longer good in this process. A lock of it that this process holds stays held
+ * until the process ends: release it first.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_array_close(kith_array *array);
+
+/* ==== value ========================================================================================================= */
+
+typedef struct kith_value_options {
+  uint32_t struct_size;  /* sizeof(kith_value_options) */
+  uint32_t flags;        /* none yet: 0 */
+  uint64_t element_size; /* KITH_STRUCT: bytes of the value; other types: 0 or their size */
+} kith_value_options;
+
+/* Creates one shared value with a lock of its own. It starts as a copy of *initial, or as zero when initial is NULL.
+ * Returns: as kith_array_create. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_value_create(kith_type type, const void *initial, const kith_value_options *options, kith_value **out);
+
+/* Takes the value that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_value_inherit(const char *name, kith_value **out);
+
+/* Gives the address of the value, aligned to 64.
+ * Returns: the address; NULL when the handle is NULL or closed. Lifetime: good until close. Threads: any. Since: 0.1 */
+KITH_API void *kith_value_data(const kith_value *value);
+
+/* Gives the type of the value.
+ * Returns: KITH_I8 ... KITH_STRUCT; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API kith_type kith_value_type(const kith_value *value);
+
+/* Gives the size of the value in bytes.
+ * Returns: the size; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API size_t kith_value_size(const kith_value *value);
+
+/* Gives the lock that belongs to the value.
+ * Returns: as kith_array_lock. Lifetime: as kith_array_lock. Threads: any. Since: 0.1 */
+KITH_API kith_lock *kith_value_lock(const kith_value *value);
+
+/* Copies the whole value out, never half of one store and half of another. Numbers are read atomically, without the lock; a
+ * KITH_STRUCT under the lock, which is waited for as long as it takes, except by a thread that holds it already.
+ * Returns: KITH_OK; KITH_OWNER_DIED (a process died while it held the lock, so the struct may be half written; it was copied
+ * as it is, and the next holder is told too); KITH_E_MISMATCH (size is not the size of the value); KITH_E_INVALID; KITH_E_CLOSED.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_value_load(kith_value *value, void *out, size_t size);
+
+/* Copies a whole new value in. Numbers are written atomically, without the lock; a KITH_STRUCT under the lock, as by kith_value_load.
+ * Returns: KITH_OK, also when an owner of the lock had died: the value is whole again, and the lock marked consistent;
+ * KITH_E_MISMATCH; KITH_E_INVALID; KITH_E_CLOSED.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_value_store(kith_value *value, const void *source, size_t size);
+
+/* Adds to the value, atomically and without the lock, and gives the one from before (out_old may be NULL).
+ * Returns: as kith_array_add. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_value_add(kith_value *value, int64_t operand, int64_t *out_old);
+
+/* Puts in another value, atomically and without the lock, and gives the one from before (out_old may be NULL).
+ * Returns: as kith_array_exchange. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_value_exchange(kith_value *value, int64_t desired, int64_t *out_old);
+
+/* Puts in another value if it is the expected one, atomically and without the lock.
+ * Returns: as kith_array_compare_exchange. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_value_compare_exchange(kith_value *value, int64_t *expected, int64_t desired);
+
+/* Lets go of the value; its address and its lock are no longer good in this process.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_value_close(kith_value *value);
+
+/* ==== lock ========================================================================================================== */
+
+typedef struct kith_lock_options {
+  uint32_t struct_size; /* sizeof(kith_lock_options) */
+  uint32_t flags;       /* none yet: 0 */
+} kith_lock_options;
+
+/* Creates a lock for threads of any number of processes. It belongs to the thread that acquired it, until that thread releases it
+ * or its process ends.
+ * Returns: KITH_OK; KITH_E_INVALID; KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_lock_create(const kith_lock_options *options, kith_lock **out);
+
+/* Takes the lock that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_lock_inherit(const char *name, kith_lock **out);
+
+/* Acquires the lock, waiting until it is free, its owner has died, or the time is up. With timeout 0 it tries once.
+ *
+ * A process that dies, or is killed, while it holds the lock sets it free: whoever acquires it next gets KITH_OWNER_DIED, holds the
+ * lock, and should repair what it protects, then call kith_lock_mark_consistent. A suspended process is not dead. A thread that ends
+ * while it holds the lock, and a process that calls exec while it holds the lock, keep it held.
+ * Returns: KITH_OK; KITH_OWNER_DIED (held, too); KITH_E_TIMEOUT; KITH_E_DEADLOCK (this thread holds it); KITH_E_CLOSED (another thread
+ * closed the handle meanwhile); KITH_E_INVALID.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_lock_acquire(kith_lock *lock, int64_t timeout_ms);
+
+/* Releases the lock. After KITH_OWNER_DIED without kith_lock_mark_consistent, the next owner is told KITH_OWNER_DIED as well.
+ * Returns: KITH_OK; KITH_E_NOT_OWNER (it is not held by the calling thread: nothing done); KITH_E_INVALID.
+ * Threads: only the thread that acquired it; a child made by fork does not hold its parent's locks. Since: 0.1 */
+KITH_API kith_status kith_lock_release(kith_lock *lock);
+
+/* Says that what the lock protects is in order again, after KITH_OWNER_DIED.
+ * Returns: KITH_OK, also when nobody had died; KITH_E_NOT_OWNER; KITH_E_INVALID.
+ * Threads: only the thread that holds it. Since: 0.1 */
+KITH_API kith_status kith_lock_mark_consistent(kith_lock *lock);
+
+/* Lets go of the lock. If this process holds it, it stays held until the process ends: release it first.
+ * Threads: any; never blocks. A lock borrowed from an array or value is left alone. Since: 0.1 */
+KITH_API void kith_lock_close(kith_lock *lock);
+
+/* ==== channel ======================================================================================================= */
+
+typedef struct kith_channel_options {
+  uint32_t struct_size; /* sizeof(kith_channel_options) */
+  uint32_t flags;       /* none yet: 0 */
+  uint64_t ring_size;   /* bytes that each direction holds before a sender must wait: a power of two from 4096 to 2^30; 0: 65536.
+                           It does not bound the size of a message */
+} kith_channel_options;
+
+/* Creates a channel: two connected ends, for whole messages of any size, in both directions. Give an end to a child (see kith_share).
+ *
+ * What was sent is received in order, whole, once; all of it before the end of the channel is told. The other end is closed in
+ * good order (KITH_E_CLOSED) by kith_channel_close and by kith_child_main; if its holder ended in another way, the end is
+ * KITH_E_PEER_DIED.
+ * Returns: KITH_OK; KITH_E_INVALID (out NULL, a ring_size that is not allowed); KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY;
+ * KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out_a and *out_b are yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_channel_create(const kith_channel_options *options, kith_channel **out_a, kith_channel **out_b);
+
+/* Takes the channel end that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_channel_inherit(const char *name, kith_channel **out);
+
+/* Sends a message (data may be NULL when the size is 0). It waits while the receiver has no room for it.
+ * A message that is given up at the deadline is not received, not even in part, and the channel goes on.
+ * A send to a peer that has died may succeed until the death is noticed, at the latest when there is no room left.
+ * Returns: KITH_OK; KITH_E_TIMEOUT; KITH_E_CLOSED (by either side); KITH_E_PEER_DIED; KITH_E_MOVED; KITH_E_PROTOCOL; KITH_E_INVALID.
+ * Threads: any; messages of several threads do not mix. Since: 0.1 */
+KITH_API kith_status kith_channel_send(kith_channel *channel, const void *data, size_t size, int64_t timeout_ms);
+
+/* Receives a message, waiting until there is one whole. *out_size is its size.
+ * When it is larger than the buffer, the call fails with KITH_E_TOO_LARGE, *out_size is the size that is needed (the one exception to
+ * "out parameters are untouched"), and the message stays for the next call. buffer may be NULL when capacity is 0.
+ * Returns: KITH_OK; KITH_E_TOO_LARGE; KITH_E_TIMEOUT; KITH_E_CLOSED (all was received, the other end is closed; or this one, by another
+ * thread); KITH_E_PEER_DIED (all whole messages were received); KITH_E_MOVED; KITH_E_PROTOCOL; KITH_E_NO_MEMORY (the message stays);
+ * KITH_E_INVALID.
+ * Threads: any; each message goes to one of them. Since: 0.1 */
+KITH_API kith_status kith_channel_recv(kith_channel *channel, void *buffer, size_t capacity, size_t *out_size, int64_t timeout_ms);
+
+/* Closes this end. What was sent before is still received by the other side, which is then told KITH_E_CLOSED.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_channel_close(kith_channel *channel);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KITH_KITH_H */

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#include <kith/kith.h>
+
+#include "element.h"
+#include "memory_flags.h"
+#include "options.h"
+#include "segment_object.h"
+
+using namespace kith;
+
+namespace {
+
+// The address of an element; nullptr: no such element.
+void* element_at(const segment_object& self, size_t index) {
+  const shm::segment& segment = self.segment();
+  if (index >= segment.data_size / segment.element_size) return nullptr;
+  return segment.data + index * segment.element_size;
+}
+
+template <class Operation>
+kith_status on_element(kith_array* array, size_t index, Operation operation) {
+  object* found = nullptr;
+  if (kith_status status = handle_find(array, object_kind::array, found); status != KITH_OK) return status;
+  const segment_object& self = *static_cast<segment_object*>(found);
+  void* element = element_at(self, index);
+  return element == nullptr ? KITH_E_INVALID : operation(self.segment().type, element);
+}
+
+}  // namespace
+
+kith_status kith_array_create(kith_type type, size_t count, const kith_array_options* options, kith_array** out) {
+  kith_array_options wanted;
+  if (kith_status status = read_options(options, wanted, memory_commit_flags); status != KITH_OK) return status;
+  if (count == 0 || out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::array};
+  plan.type = type;
+  kith_status status = element_size_of(type, wanted.element_size, plan.element_size);
+  if (status != KITH_OK) return status;
+  if (count > SIZE_MAX / plan.element_size) return KITH_E_TOO_LARGE;
+  plan.data_size = count * plan.element_size;
+  plan.commit = wants_commit(wanted.flags, plan.data_size);
+  void* made = nullptr;
+  status = segment_object_create(object_kind::array, plan, &made);
+  if (status == KITH_OK) *out = static_cast<kith_array*>(made);
+  return status;
+}
+
+kith_status kith_array_inherit(const char* name, kith_array** out) {
+  if (out == nullptr) return KITH_E_INVALID;
+  void* made = nullptr;
+  kith_status status = segment_object_inherit(object_kind::array, name, &made);
+  if (status == KITH_OK) *out = static_cast<kith_array*>(made);
+  return status;
+}
+
+void* kith_array_data(const kith_array* array) {
+  const segment_object* self = segment_object_find(array, object_kind::array);
+  return self == nullptr ? nullptr : self->data();
+}
+
+size_t kith_array_count(const kith_array* array) {
+  const segment_object* self = segment_object_find(array, object_kind::array);
+  return self == nullptr ? 0 : self->segment().data_size / self->segment().element_size;
+}
+
+kith_type kith_array_type(const kith_array* array) {
+  const segment_object* self = segment_object_find(array, object_kind::array);
+  return self == nullptr ? 0 : self->segment().type;
+}
+
+size_t kith_array_element_size(const kith_array* array) {
+  const segment_object* self = segment_object_find(array, object_kind::array);
+  return self == nullptr ? 0 : self->segment().element_size;
+}
+
+kith_lock* kith_array_lock(const kith_array* array) {
+  const segment_object* self = segment_object_find(array, object_kind::array);
+  return self == nullptr ? nullptr : self->lock;
+}
+
+kith_status kith_array_add(kith_array* array, size_t index, int64_t operand, int64_t* out_old) {
+  return on_element(array, index,
+                    [&](kith_type type, void* element) { return element_add(type, element, operand, out_old); });
+}
+
+kith_status kith_array_exchange(kith_array* array, size_t index, int64_t desired, int64_t* out_old) {
+  return on_element(array, index,
+                    [&](kith_type type, void* element) { return element_exchange(type, element, desired, out_old); });
+}
+
+kith_status kith_array_compare_exchange(kith_array* array, size_t index, int64_t* expected, int64_t desired) {
+  if (expected == nullptr) return KITH_E_INVALID;
+  return on_element(array, index, [&](kith_type type, void* element) {
+    return element_compare_exchange(type, element, expected, desired);
+  });
+}
+
+void kith_array_close(kith_array* array) { handle_close(array, object_kind::array); }

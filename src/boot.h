@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// How a child learns what it was started for and what it was given: the parent writes a bootstrap segment, the child finds it
+// through KITH_BOOT=<version>:<handle>:<token>, which it removes at once, so that neither its own children nor the user see it.
+#pragma once
+
+#include <kith/kith.h>
+
+#include "platform.h"
+#include "share.h"
+#include "shm/bootstrap.h"
+#include "shm/segment.h"
+
+namespace kith {
+
+// ---- the parent's side (boot_writer.cpp) -----------------------------------------------------------------------------------
+
+struct boot_plan {
+  shm::run_kind run = shm::run_kind::program;
+  platform::code_place place;        // run_kind::code
+  const char* entry_name = nullptr;  // run_kind::name
+  const void* argument = nullptr;
+  size_t argument_size = 0;
+};
+
+struct boot_segment {
+  shm::segment segment;
+  buffer<unsigned char> private_copy;  // where the segment lies when it is not shared memory
+  buffer<platform::passed_handle> passed;
+  text variable;  // KITH_BOOT=...
+
+  shm::bootstrap_state& state() const { return *reinterpret_cast<shm::bootstrap_state*>(segment.state); }
+};
+
+kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out);
+// For a child made by fork, which has our memory: the same, without shared memory or a variable.
+kith_status boot_write_private(const boot_plan& plan, const given_shares& shares, boot_segment& out);
+
+// ---- the child's side (boot_reader.cpp) ------------------------------------------------------------------------------------
+
+// Reads KITH_BOOT when first called. What it finds is kept for the life of the process.
+shm::run_kind boot_run();
+
+// Makes a bootstrap segment that this process already has (a forked child) its own.
+void boot_adopt(shm::segment&& segment);
+
+// kith_child_main was called.
+void boot_take_over();
+bool boot_taken_over();
+
+// The function to run, and its argument. Failures are left in the segment for the parent to read.
+struct boot_task {
+  kith_entry entry = nullptr;
+  const void* argument = nullptr;
+  size_t argument_size = 0;
+};
+kith_status boot_find_task(boot_task& out);
+
+}  // namespace kith

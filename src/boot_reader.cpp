@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#include <uv.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "boot.h"
+#include "entry.h"
+#include "mutex.h"
+
+namespace kith {
+
+namespace {
+
+constexpr int64_t longest_wait_for_parent_ms = 10'000;
+
+// Written once, by read_variable or boot_adopt; the claims are guarded by the library mutex.
+uv_once_t once = UV_ONCE_INIT;
+bool present = false;
+bool taken_over = false;
+shm::segment* segment = nullptr;  // lives as long as the process
+buffer<bool>* claims = nullptr;   // one a share
+
+shm::bootstrap_state& state() { return *reinterpret_cast<shm::bootstrap_state*>(segment->state); }
+
+bool piece_is_inside(const shm::bootstrap_piece& piece) {
+  return piece.offset <= segment->data_size && piece.size <= segment->data_size - piece.offset;
+}
+
+const char* at(const shm::bootstrap_piece& piece) { return reinterpret_cast<const char*>(segment->data + piece.offset); }
+
+size_t share_count() { return static_cast<size_t>(state().shares.size / sizeof(shm::share_record)); }
+
+shm::share_record share_at(size_t index) {
+  shm::share_record record;
+  std::memcpy(&record, segment->data + state().shares.offset + index * sizeof record, sizeof record);
+  return record;
+}
+
+// Version, handle and token, in hexadecimal; false: not ours.
+bool parse(const char* variable, uint64_t& number, uint64_t& token) {
+  if (std::strncmp(variable, "1:", 2) != 0) return false;
+  char* end = nullptr;
+  number = std::strtoull(variable + 2, &end, 16);
+  if (*end != ':') return false;
+  token = std::strtoull(end + 1, &end, 16);
+  return *end == '\0';
+}
+
+// Where the OS tells the parent our pid only after we began to run (Darwin), it may not have been written yet.
+bool meant_for_us() {
+  const deadline until = deadline_in(platform::clock_now(), longest_wait_for_parent_ms);
+  for (;;) {
+    // Acquire, with the release of the port: the numbers of the handles were written before.
+    const uint32_t pid = state().child_pid.load(std::memory_order_acquire);
+    if (pid != 0) return pid == platform::self().pid();
+    if (passed(until, platform::clock_now())) return false;
+    uv_sleep(1);
+  }
+}
+
+bool pieces_are_sound() {
+  const shm::bootstrap_state& boot = state();
+  if (!piece_is_inside(boot.name) || !piece_is_inside(boot.argument) || !piece_is_inside(boot.shares)) return false;
+  if (boot.name.size == 0 || at(boot.name)[boot.name.size - 1] != '\0') return false;
+  if (boot.shares.size % sizeof(shm::share_record) != 0) return false;
+  for (size_t i = 0; i < share_count(); ++i) {
+    if (!piece_is_inside(share_at(i).name)) return false;
+  }
+  return boot.run <= static_cast<uint32_t>(shm::run_kind::name);
+}
+
+bool prepare_claims() {
+  claims = make<buffer<bool>>();
+  if (claims == nullptr || !claims->resize(share_count())) return false;
+  for (bool& each : *claims) each = false;
+  return true;
+}
+
+// Our own children must not inherit what we were given.
+void own_the_handles(uint64_t bootstrap_number) {
+  platform::native_handle bootstrap;
+  if (platform::handle_adopt(bootstrap_number, bootstrap) == KITH_OK) (void)bootstrap.release();
+  for (size_t i = 0; i < share_count(); ++i) {
+    for (uint64_t number : share_at(i).numbers) {
+      platform::native_handle handle;
+      if (number != 0 && platform::handle_adopt(number, handle) == KITH_OK) (void)handle.release();
+    }
+  }
+}
+
+bool open_segment(uint64_t number, uint64_t token) {
+  platform::native_handle handle;
+  if (platform::handle_adopt(number, handle) != KITH_OK) return false;
+  segment = make<shm::segment>();
+  if (segment != nullptr &&
+      shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *segment) == KITH_OK) {
+    // A child of a child may find the variable of its parent, and another handle of that number.
+    if (state().token == token && meant_for_us() && pieces_are_sound() && prepare_claims()) return true;
+    handle = std::move(segment->memory.object);
+    shm::segment_close(*segment);
+  }
+  (void)handle.release();  // it may be somebody else's: not ours to close
+  return false;
+}
+
+void read_variable() {
+  char value[80];
+  size_t size = sizeof value;
+  if (uv_os_getenv("KITH_BOOT", value, &size) != 0) return;
+  uv_os_unsetenv("KITH_BOOT");
+  uint64_t number = 0;
+  uint64_t token = 0;
+  if (!parse(value, number, token)) return;
+  present = open_segment(number, token);
+  if (present) own_the_handles(number);
+}
+
+void do_nothing() {}
+
+kith_status find_entry(const shm::bootstrap_state& boot, kith_entry& out) {
+  if (boot.run == static_cast<uint32_t>(shm::run_kind::name)) return entry_find(at(boot.name), out);
+  platform::code_place place;
+  place.offset = boot.code_offset;
+  std::memcpy(place.identity, boot.code_identity, sizeof place.identity);
+  if (boot.name.size > 1 && !assign(place.path, at(boot.name))) return KITH_E_NO_MEMORY;
+  return platform::code_resolve(place, out);
+}
+
+}  // namespace
+
+shm::run_kind boot_run() {
+  uv_once(&once, read_variable);
+  return present ? static_cast<shm::run_kind>(state().run) : shm::run_kind::program;
+}
+
+void boot_adopt(shm::segment&& given) {
+  uv_once(&once, do_nothing);
+  segment = make<shm::segment>();
+  if (segment == nullptr) return;
+  *segment = std::move(given);
+  present = pieces_are_sound() && prepare_claims();
+  taken_over = true;
+}
+
+void boot_take_over() {
+  taken_over = true;
+  // Relaxed: the parent reads it after our end.
+  if (present) state().progress.store(shm::child_took_over, std::memory_order_relaxed);
+}
+
+bool boot_taken_over() { return taken_over; }
+
+kith_status boot_find_task(boot_task& out) {
+  const shm::bootstrap_state& boot = state();
+  kith_status status = find_entry(boot, out.entry);
+  if (status != KITH_OK) {
+    state().no_entry.store(status, std::memory_order_relaxed);  // the parent reads it after our end
+    return status;
+  }
+  out.argument_size = static_cast<size_t>(boot.argument.size);
+  out.argument = out.argument_size == 0 ? nullptr : at(boot.argument);
+  return KITH_OK;
+}
+
+kith_status share_claim(const char* name, shm::segment_kind kind, claimed_share& out) {
+  if (!name_is_valid(name)) return KITH_E_INVALID;
+  (void)boot_run();
+  if (!present) return KITH_E_NOT_FOUND;
+  library_guard guard;
+  for (size_t i = 0; i < share_count(); ++i) {
+    const shm::share_record record = share_at(i);
+    if (record.name.size != std::strlen(name) || std::memcmp(at(record.name), name, record.name.size) != 0) continue;
+    if (record.kind != static_cast<uint32_t>(kind)) return KITH_E_MISMATCH;
+    if ((*claims)[i]) return KITH_E_MOVED;
+    for (size_t which = 0; which < (kind == shm::segment_kind::channel ? 2u : 1u); ++which) {
+      kith_status status = platform::handle_adopt(record.numbers[which], out.handles[which]);
+      if (status != KITH_OK) return status;
+    }
+    out.end = record.end;
+    (*claims)[i] = true;
+    return KITH_OK;
+  }
+  return KITH_E_NOT_FOUND;
+}
+
+}  // namespace kith

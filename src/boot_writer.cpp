@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include <cstdio>
+#include <cstring>
+#include <new>
+
+#include "boot.h"
+
+namespace kith {
+
+namespace {
+
+constexpr uint64_t argument_alignment = 64;
+
+// Hands out pieces of the data one after the other; with base == nullptr it only measures.
+struct piece_writer {
+  unsigned char* base;
+  uint64_t used = 0;
+
+  shm::bootstrap_piece put(const void* source, uint64_t size, uint64_t alignment) {
+    used = (used + alignment - 1) / alignment * alignment;
+    const shm::bootstrap_piece piece{used, size};
+    if (base != nullptr && size != 0 && source != nullptr) std::memcpy(base + used, source, static_cast<size_t>(size));
+    used += size;
+    return piece;
+  }
+};
+
+const char* name_of(const boot_plan& plan) {
+  if (plan.run == shm::run_kind::name) return plan.entry_name;
+  return plan.place.path.empty() ? "" : plan.place.path.data();
+}
+
+// The same walk measures and writes, so that the two cannot differ. Ports write the numbers of the handles later.
+uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bootstrap_state* state, unsigned char* base) {
+  piece_writer writer{base};
+  const char* name = name_of(plan);
+  const shm::bootstrap_piece name_piece = writer.put(name, std::strlen(name) + 1, 1);
+  const shm::bootstrap_piece argument = writer.put(plan.argument, plan.argument_size, argument_alignment);
+  const uint64_t count = shares.list().size();
+  const shm::bootstrap_piece records = writer.put(nullptr, count * sizeof(shm::share_record), 8);
+  if (state != nullptr) {
+    state->name = name_piece;
+    state->argument = argument;
+    state->shares = records;
+  }
+  uint64_t at = records.offset;
+  for (const given_share& each : shares.list()) {
+    shm::share_record record{};
+    record.name = writer.put(each.name, each.name_size, 1);
+    record.kind = static_cast<uint32_t>(each.kind);
+    record.end = each.end;
+    if (base != nullptr) std::memcpy(base + at, &record, sizeof record);
+    at += sizeof record;
+  }
+  return writer.used;
+}
+
+kith_status list_handles(const given_shares& shares, boot_segment& self) {
+  shm::share_record* records = reinterpret_cast<shm::share_record*>(self.segment.data + self.state().shares.offset);
+  for (size_t i = 0; i < shares.list().size(); ++i) {
+    for (size_t which = 0; which < 2; ++which) {
+      const platform::native_handle* handle = shares.list()[i].handles[which];
+      if (handle != nullptr && !self.passed.append({handle, &records[i].numbers[which]})) return KITH_E_NO_MEMORY;
+    }
+  }
+  return KITH_OK;
+}
+
+kith_status write_variable(boot_segment& self) {
+  char line[80];
+  const uint64_t number = platform::handle_number(platform::memory_handle(self.segment.memory));
+  std::snprintf(line, sizeof line, "KITH_BOOT=1:%llx:%llx", static_cast<unsigned long long>(number),
+                static_cast<unsigned long long>(self.state().token));
+  return assign(self.variable, line) ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
+kith_status fill_in(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+  shm::bootstrap_state& state = *::new (out.segment.state) shm::bootstrap_state{};
+  state.run = static_cast<uint32_t>(plan.run);
+  state.code_offset = plan.place.offset;
+  std::memcpy(state.code_identity, plan.place.identity, sizeof state.code_identity);
+  write_pieces(plan, shares, &state, out.segment.data);
+  return list_handles(shares, out);
+}
+
+}  // namespace
+
+kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+  shm::segment_plan wanted{shm::segment_kind::bootstrap};
+  wanted.waited_on = false;
+  wanted.data_size = static_cast<size_t>(write_pieces(plan, shares, nullptr, nullptr));
+  if (wanted.data_size < plan.argument_size) return KITH_E_TOO_LARGE;
+  if (kith_status status = shm::segment_create(wanted, out.segment); status != KITH_OK) return status;
+  kith_status status = fill_in(plan, shares, out);
+  if (status == KITH_OK) status = platform::random_bytes(&out.state().token, sizeof out.state().token);
+  if (status == KITH_OK) status = write_variable(out);
+  if (status != KITH_OK) shm::segment_close(out.segment);
+  return status;
+}
+
+kith_status boot_write_private(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+  const size_t size = static_cast<size_t>(write_pieces(plan, shares, nullptr, nullptr));
+  constexpr size_t overhead = sizeof(shm::bootstrap_state) + argument_alignment;
+  if (size < plan.argument_size || size > SIZE_MAX - overhead) return KITH_E_TOO_LARGE;
+  if (!out.private_copy.resize(size + overhead)) return KITH_E_NO_MEMORY;
+  const uintptr_t start = reinterpret_cast<uintptr_t>(out.private_copy.data());
+  out.segment.state = reinterpret_cast<unsigned char*>((start + argument_alignment - 1) / argument_alignment * argument_alignment);
+  out.segment.data = out.segment.state + sizeof(shm::bootstrap_state);
+  out.segment.data_size = size;
+  return fill_in(plan, shares, out);
+}
+
+}  // namespace kith

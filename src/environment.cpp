@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "environment.h"
+
+#include <uv.h>
+
+#include <cstring>
+
+#include "platform.h"
+
+namespace kith {
+
+namespace {
+
+// Up to the '=', which may also be the first character on Windows ("=C:" holds the directory of a drive).
+size_t name_length(const char* line) {
+  size_t length = line[0] == '=' ? 1 : 0;
+  while (line[length] != '\0' && line[length] != '=') ++length;
+  return length;
+}
+
+void remove(environment& self, const char* name, size_t length) {
+  size_t kept = 0;
+  for (char* line : self.lines) {
+    if (platform::same_variable(line, name_length(line), name, length)) {
+      deallocate(line);
+    } else {
+      self.lines[kept++] = line;
+    }
+  }
+  (void)self.lines.resize(kept);  // never grows
+}
+
+bool add(environment& self, const char* name, size_t name_size, const char* value, size_t value_size) {
+  char* line = static_cast<char*>(allocate(name_size + value_size + 2));
+  if (line == nullptr || !self.lines.append(line)) {
+    deallocate(line);
+    return false;
+  }
+  std::memcpy(line, name, name_size);
+  line[name_size] = '=';
+  std::memcpy(line + name_size + 1, value, value_size);
+  line[name_size + 1 + value_size] = '\0';
+  return true;
+}
+
+kith_status add_own(environment& self) {
+  uv_env_item_t* items = nullptr;
+  int count = 0;
+  if (uv_os_environ(&items, &count) != 0) return KITH_E_NO_MEMORY;
+  bool ok = true;
+  for (int i = 0; i < count && ok; ++i) {
+    ok = add(self, items[i].name, std::strlen(items[i].name), items[i].value, std::strlen(items[i].value));
+  }
+  uv_os_free_environ(items, count);
+  return ok ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
+// "NAME=value" sets, "NAME" removes.
+kith_status change(environment& self, const char* line) {
+  const size_t length = name_length(line);
+  if (length == 0 || line[0] == '=') return KITH_E_INVALID;
+  remove(self, line, length);
+  if (line[length] == '\0') return KITH_OK;
+  const char* value = line + length + 1;
+  return add(self, line, length, value, std::strlen(value)) ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
+}  // namespace
+
+environment::~environment() {
+  for (char* line : lines) deallocate(line);
+}
+
+kith_status environment_build(bool clean, const char* const* changes, const char* extra, environment& out) {
+  kith_status status = clean ? KITH_OK : add_own(out);
+  if (status == KITH_OK) status = change(out, "KITH_BOOT");  // of our own parent, if nobody has read it yet
+  for (size_t i = 0; status == KITH_OK && changes != nullptr && changes[i] != nullptr; ++i) {
+    status = change(out, changes[i]);
+  }
+  if (status == KITH_OK && extra != nullptr) status = change(out, extra);
+  if (status == KITH_OK && !out.lines.append(nullptr)) status = KITH_E_NO_MEMORY;
+  return status;
+}
+
+}  // namespace kith

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include <kith/kith.h>
+
+#include "memory_flags.h"
+#include "options.h"
+#include "segment_object.h"
+
+using namespace kith;
+
+kith_status kith_memory_create(size_t size, const kith_memory_options* options, kith_memory** out) {
+  kith_memory_options wanted;
+  constexpr uint32_t known = KITH_MEMORY_READ_ONLY_SHARE | memory_commit_flags;
+  if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
+  if (size == 0 || out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::memory};
+  plan.data_size = size;
+  plan.waited_on = false;
+  plan.commit = wants_commit(wanted.flags, size);
+  plan.read_only_share = (wanted.flags & KITH_MEMORY_READ_ONLY_SHARE) != 0;
+  void* made = nullptr;
+  kith_status status = segment_object_create(object_kind::memory, plan, &made);
+  if (status == KITH_OK) *out = static_cast<kith_memory*>(made);
+  return status;
+}
+
+kith_status kith_memory_inherit(const char* name, kith_memory** out) {
+  if (out == nullptr) return KITH_E_INVALID;
+  void* made = nullptr;
+  kith_status status = segment_object_inherit(object_kind::memory, name, &made);
+  if (status == KITH_OK) *out = static_cast<kith_memory*>(made);
+  return status;
+}
+
+void* kith_memory_data(const kith_memory* memory) {
+  const segment_object* self = segment_object_find(memory, object_kind::memory);
+  return self == nullptr ? nullptr : self->data();
+}
+
+size_t kith_memory_size(const kith_memory* memory) {
+  const segment_object* self = segment_object_find(memory, object_kind::memory);
+  return self == nullptr ? 0 : self->segment().data_size;
+}
+
+void kith_memory_close(kith_memory* memory) { handle_close(memory, object_kind::memory); }

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+// What a port must provide. src/posix and src/win32 implement it, file for file; nothing else in the library calls the OS, but for
+// what libuv does well (docs/internals.md lists it).
+//
+// Arguments are already checked. Calls restart after EINTR; they never throw, print or abort. A call that fails because the OS
+// failed returns fail(number), which keeps the number for kith_os_error. Out parameters are written on success only.
+#pragma once
+
+#include <kith/kith.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "buffer.h"
+#include "deadline.h"
+#include "identity.h"
+#include "platform_types.h"  // the port's own: native_handle, memory, stream, process
+#include "shm/wait_area.h"
+
+namespace kith::platform {
+
+// ---- error.cpp -----------------------------------------------------------------------------------------------------------
+
+kith_status status_from_os(int32_t os_error);  // the only table
+kith_status fail(int32_t os_error);            // keeps the number for this thread, and translates it
+int32_t last_os_error();                       // of this thread; 0: none
+
+// ---- handle.cpp: native_handle, the move-only owner of a descriptor or HANDLE, is in platform_types.h ----------------------
+
+uint64_t handle_number(const native_handle& handle);            // how the handle is written down for a child
+kith_status handle_adopt(uint64_t number, native_handle& out);  // the child's side: owns it, and no child of ours inherits it
+// KITH_START_FORK: closes every descriptor above the standard streams but those in `keep`.
+void close_all_handles_but(const uint64_t* keep, size_t count);
+kith_status handle_duplicate(const native_handle& handle, native_handle& out);  // fork.cpp
+
+// ---- system.cpp ------------------------------------------------------------------------------------------------------------
+
+uint64_t clock_now();  // nanoseconds, monotonic, the same clock in every process of the machine
+kith_status random_bytes(void* out, size_t size);
+uint32_t cpu_count();     // that this process may run on
+void pause_cpu();         // a hint to the core that this thread spins
+bool has(int32_t feature);  // KITH_HAS_...
+// Whether two names of environment variables, given by their lengths, name the same variable.
+bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length);
+void flush_standard_streams();       // stdout and stderr of this process
+[[noreturn]] void exit_now(int code);  // ends the process, running no handlers
+
+// ---- identity.cpp ------------------------------------------------------------------------------------------------------------
+
+extern std::atomic<uint64_t> self_bits;  // 0: not known yet, or forked since
+identity find_self();                    // asks the OS, and keeps the answer in self_bits
+
+// Relaxed: the word is the same whoever wrote it; it refers to no other memory.
+inline identity self() {
+  const uint64_t bits = self_bits.load(std::memory_order_relaxed);
+  return bits != 0 ? identity{bits} : find_self();
+}
+
+liveness alive(identity who);
+uint64_t current_thread();  // differs between the living threads of this process; never 0; costs next to nothing
+uint64_t pid_namespace();   // pids mean the same processes where this is equal; 0: cannot be told
+
+// ---- memory.cpp --------------------------------------------------------------------------------------------------------------
+
+// Zeroed memory without a name, mapped for reading and writing. `commit`: fail now rather than at the first touch.
+kith_status memory_create(size_t size, bool commit, memory& out);
+// Maps all of a handed-over object: for writing if the handle allows it, else for reading. Moves from `object` on success only.
+kith_status memory_attach(native_handle&& object, memory& out);
+// From now on memory_handle gives others the right to read only. Our own mapping stays writable.
+kith_status memory_restrict(memory& self);
+const native_handle& memory_handle(const memory& self);  // what to hand to a child
+void memory_close(memory& self);
+
+// ---- wait.cpp: sleeping on a 64-bit word in shared memory --------------------------------------------------------------------
+
+// How many parking slots a segment needs in which somebody may wait; 0 where the OS waits on addresses across processes.
+uint32_t parking_slots_wanted();
+kith_status wait_area_open(wait_area& area);  // area.slots, slot_count and id are filled in
+void wait_area_close(wait_area& area);
+
+enum class wait_result { look_again, timed_out, watched_died };
+
+// Sleeps until a wake for this word that is issued after we began, the deadline, or (where the OS can) the end of `watch`.
+// Comes back at once when the word is not `expected`: at least the low 32 bits are compared, so every change that matters must
+// change these. May come back for no reason: the caller looks at the word again. Callers never pass no_deadline but sleep in
+// slices, so that a wake that went to a process which was killed costs a slice, not for ever.
+wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until, identity watch);
+
+// Wakes at least min(count, sleepers). The caller has changed the word before (seq_cst, or followed by a full fence), and knows
+// by a flag of its own that somebody may sleep: a wake costs a system call.
+void wake(wait_area& area, const std::atomic<uint64_t>& word, uint32_t count);
+
+// ---- stream.cpp: a connected pair of control streams; the end of a process is seen as the end of its streams -----------------
+
+kith_status stream_create(stream& a, stream& b);
+enum class stream_state { open, has_data, ended };
+stream_state stream_look(const stream& self);  // never blocks, takes nothing
+const native_handle* stream_handle(const stream& self);  // what to hand to a child
+kith_status stream_adopt(native_handle&& object, stream& out);  // the child's side; moves from `object` on success only
+void stream_close(stream& self);
+
+// ---- module.cpp: functions as places in files --------------------------------------------------------------------------------
+
+inline constexpr size_t build_identity_size = 32;
+
+// Where a function stands: equal in every process that has the same build of the module, wherever it was loaded.
+struct code_place {
+  uint64_t offset = 0;                              // from the start of the module
+  unsigned char identity[build_identity_size] = {};  // which build: GNU build id, LC_UUID, or PE stamps; zero-filled
+  text path;                                        // of the module; empty for the program itself
+};
+
+kith_status code_locate(kith_entry entry, code_place& out);   // KITH_E_NO_FUNCTION: not in the code of a loaded module
+// Loads the module if need be. KITH_E_MISMATCH: there is no module of that build; KITH_E_NO_FUNCTION: no code at that offset.
+kith_status code_resolve(const code_place& place, kith_entry& out);
+
+// ---- process.cpp, spawn.cpp, exit.cpp ----------------------------------------------------------------------------------------
+
+struct passed_handle {
+  const native_handle* handle;
+  uint64_t* number;  // in the bootstrap segment: the port writes here what the child will know the handle by, before it runs
+};
+
+struct spawn_plan {
+  const char* const* argv = nullptr;  // nullptr: this program again (its argv[0] is then the path of the program)
+  const char* const* env = nullptr;   // the whole environment, "NAME=value", ends with nullptr; nullptr: this process's own
+  const char* cwd = nullptr;          // nullptr: this process's own
+  const native_handle* bootstrap = nullptr;  // reaches the child under handle_number(*bootstrap); nullptr: none
+  passed_handle* passed = nullptr;
+  size_t passed_count = 0;
+  // In the bootstrap segment (or nullptr): the port stores the child's pid, at the latest right after the child began; release,
+  // pairs with the child's acquire load in boot.
+  std::atomic<uint32_t>* child_pid = nullptr;
+};
+
+// Returns when the program runs, or with the reason why it does not: KITH_E_NOT_FOUND, _NOT_A_PROGRAM, _DENIED, _BAD_CWD.
+kith_status process_spawn(const spawn_plan& plan, process& out);
+
+enum class fork_side { parent, child };
+kith_status process_fork(process& out, fork_side& side);  // out is filled in the parent only
+// fork.cpp. In a forked child: the parent's children are not ours, and of its memory we keep the mapping, not the handles.
+void process_disown(process& self);
+void memory_keep_mapping_only(memory& self);
+
+int64_t process_id(const process& self);
+// KITH_OK: it has ended (nothing is reaped yet); KITH_E_TIMEOUT. Several threads may wait at once.
+kith_status process_await(const process& self, deadline until);
+// Reaps a process that has ended. Called once, and not while another call on the process runs. A signal we sent, or its
+// stand-in on Windows, is KITH_EXIT_SIGNAL with 15 or 9; the caller knows whether it was us.
+void process_collect(process& self, kith_exit& out);
+kith_status process_terminate(const process& self);  // KITH_OK when it has ended already; never after process_collect
+kith_status process_kill(const process& self);
+void process_forget(process& self);  // lets go; a process not collected yet is reaped later, without us
+
+}  // namespace kith::platform

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include <climits>
+#include <cstdlib>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "posix_internal.h"
+
+namespace kith::platform {
+
+namespace {
+
+constexpr int first_free_descriptor = STDERR_FILENO + 1;
+
+// The smallest kept descriptor from `from` on, or INT_MAX.
+int next_kept(int from, const uint64_t* keep, size_t count) {
+  int next = INT_MAX;
+  for (size_t i = 0; i < count; ++i) {
+    if (keep[i] < static_cast<uint64_t>(next) && keep[i] >= static_cast<uint64_t>(from)) next = static_cast<int>(keep[i]);
+  }
+  return next;
+}
+
+bool close_range_of(int first, int last) {
+#if defined(SYS_close_range) && !defined(KITH_PORTABLE)
+  return syscall(SYS_close_range, static_cast<unsigned>(first), static_cast<unsigned>(last), 0u) == 0;
+#else
+  static_cast<void>(first);
+  static_cast<void>(last);
+  return false;
+#endif
+}
+
+bool close_by_ranges(const uint64_t* keep, size_t count) {
+  for (int from = first_free_descriptor;;) {
+    const int kept = next_kept(from, keep, count);
+    if (kept > from && !close_range_of(from, kept - 1)) return false;
+    if (kept == INT_MAX) return true;
+    from = kept + 1;
+  }
+}
+
+// The number that a directory entry names, or -1.
+int descriptor_named(const char* name) {
+  char* end = nullptr;
+  const long number = std::strtol(name, &end, 10);
+  return end == name || *end != '\0' || number < 0 || number > INT_MAX ? -1 : static_cast<int>(number);
+}
+
+// One pass over the directory of descriptors; tells how many were closed.
+size_t close_by_walk(const uint64_t* keep, size_t count) {
+  DIR* directory = opendir("/dev/fd");
+  if (directory == nullptr) return 0;
+  size_t closed = 0;
+  while (const dirent* entry = readdir(directory)) {
+    const int descriptor = descriptor_named(entry->d_name);
+    if (descriptor < first_free_descriptor || descriptor == dirfd(directory)) continue;
+    if (next_kept(descriptor, keep, count) == descriptor) continue;
+    if (close(descriptor) == 0) ++closed;
+  }
+  closedir(directory);
+  return closed;
+}
+
+}  // namespace
+
+void native_handle::reset(int descriptor) {
+  const int old = std::exchange(descriptor_, descriptor);
+  if (old < 0) return;
+  const int kept = errno;  // owners go out of scope on the way to whoever reports a failure
+  close(old);              // never repeated: after EINTR the descriptor is gone, and may be another thread's new one
+  errno = kept;
+}
+
+native_handle own_descriptor(int descriptor) {
+  if (descriptor < 0 || descriptor >= first_free_descriptor) return native_handle(descriptor);
+  native_handle low(descriptor);
+  const int lifted = fcntl(descriptor, F_DUPFD_CLOEXEC, first_free_descriptor);
+  if (lifted >= 0) low.reset(lifted);
+  return low;
+}
+
+kith_status set_close_on_exec(int descriptor) {
+  const int flags = fcntl(descriptor, F_GETFD);
+  if (flags == -1 || fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC) == -1) return fail(errno);
+  return KITH_OK;
+}
+
+uint64_t handle_number(const native_handle& handle) { return static_cast<uint64_t>(handle.get()); }
+
+kith_status handle_adopt(uint64_t number, native_handle& out) {
+  if (number > INT_MAX) return fail(EBADF);
+  const int descriptor = static_cast<int>(number);
+  if (const kith_status status = set_close_on_exec(descriptor); status != KITH_OK) return status;
+  out.reset(descriptor);
+  return KITH_OK;
+}
+
+void close_all_handles_but(const uint64_t* keep, size_t count) {
+  if (close_by_ranges(keep, count)) return;
+  // Closing what a directory is listing may make the OS skip entries: until a pass finds nothing.
+  while (close_by_walk(keep, count) != 0) {
+  }
+}
+
+}  // namespace kith::platform

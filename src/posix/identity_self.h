@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The part of identity_*.cpp that all kernels share: keeping the identity of this process, and the number of a thread.
+#pragma once
+
+#include <bit>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "posix_internal.h"
+
+namespace kith::platform {
+
+inline void forget_self() { self_bits.store(0, std::memory_order_relaxed); }
+
+// Tells whether a forked child will forget the identity of its parent. Threads that race here register the handler twice, which
+// does no harm; the other order, a flag first, would let one of them keep an identity that a fork of its own then inherits.
+inline bool forgotten_in_children() {
+  static constinit std::atomic<bool> registered{false};
+  if (registered.load(std::memory_order_acquire)) return true;  // pairs with the release below
+  if (pthread_atfork(nullptr, nullptr, forget_self) != 0) return false;
+  registered.store(true, std::memory_order_release);
+  return true;
+}
+
+inline identity keep_self(uint64_t start_time) {
+  const identity who = make_identity(static_cast<uint32_t>(getpid()), start_time);
+  if (forgotten_in_children()) self_bits.store(who.bits, std::memory_order_relaxed);
+  return who;
+}
+
+inline uint64_t thread_number() { return std::bit_cast<uintptr_t>(pthread_self()); }
+
+}  // namespace kith::platform

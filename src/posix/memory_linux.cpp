@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// Shared memory by memfd: it has no name to be left behind, is not bound by the size of /dev/shm, and seals keep a peer from
+// shrinking it, which would end us by SIGBUS.
+#include "memory_common.h"
+
+namespace kith::platform {
+
+namespace {
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U  // Linux 6.3
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010  // Linux 5.1
+#endif
+
+constexpr int size_seals = F_SEAL_SHRINK | F_SEAL_GROW;
+
+native_handle open_memfd() {
+  const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  int descriptor = memfd_create("kith", flags | MFD_NOEXEC_SEAL);
+  if (descriptor == -1 && errno == EINVAL) descriptor = memfd_create("kith", flags);
+  return own_descriptor(descriptor);
+}
+
+bool add_seals(const native_handle& object, int seals) { return fcntl(object.get(), F_ADD_SEALS, seals) == 0; }
+
+// In pieces: the kernel undoes a call that a signal interrupts, so one large call would never end under a profiler's timer.
+kith_status commit_object(int object, size_t size) {
+  constexpr size_t piece = size_t{1} << 20;
+  for (size_t done = 0; done < size; done += piece) {
+    const size_t length = size - done < piece ? size - done : piece;
+    const auto allocate_piece = [&] {
+      return fallocate(object, 0, static_cast<off_t>(done), static_cast<off_t>(length));
+    };
+    if (restart(allocate_piece) == 0) continue;
+    return errno == EOPNOTSUPP || errno == ENOSYS ? KITH_OK : fail(errno);
+  }
+  return KITH_OK;
+}
+
+// A memfd, or where the kernel or a sandbox has none, a POSIX shared memory object.
+kith_status create_object(memory& made) {
+  made.object = open_memfd();
+  if (made.object.valid()) return KITH_OK;
+  if (errno != ENOSYS && errno != EPERM && errno != EACCES) return fail(errno);
+  return shm_object_create(made.object, made.read_only);
+}
+
+bool can_add_seals(int seals) {
+  const native_handle object = open_memfd();
+  return object.valid() && add_seals(object, seals);
+}
+
+// Asks once. The answer is the same whoever finds it, and refers to no other memory: relaxed.
+bool probe(std::atomic<int>& answer, int seals) {
+  int known = answer.load(std::memory_order_relaxed);
+  if (known == 0) {
+    known = can_add_seals(seals) ? 1 : -1;
+    answer.store(known, std::memory_order_relaxed);
+  }
+  return known > 0;
+}
+
+// The seals of a file that is no memfd are missing; such a one is taken only where we could make no better ourselves.
+bool may_shrink(const native_handle& object) {
+  const int seals = fcntl(object.get(), F_GET_SEALS);
+  return (seals == -1 || (seals & F_SEAL_SHRINK) == 0) && memory_is_sealed();
+}
+
+}  // namespace
+
+bool memory_is_sealed() {
+  static constinit std::atomic<int> answer{0};
+  return probe(answer, size_seals);
+}
+
+bool memory_share_is_read_only() {
+  static constinit std::atomic<int> answer{0};
+  return probe(answer, F_SEAL_FUTURE_WRITE);
+}
+
+kith_status memory_create(size_t size, bool commit, memory& out) {
+  memory made;
+  made.size = whole_pages(size);
+  if (made.size == 0) return KITH_E_TOO_LARGE;
+  kith_status status = create_object(made);
+  if (status == KITH_OK) status = set_object_size(made.object.get(), made.size);
+  if (status == KITH_OK && commit) status = commit_object(made.object.get(), made.size);
+  if (status == KITH_OK) status = map_object(made, PROT_READ | PROT_WRITE);
+  if (status != KITH_OK) return status;
+  add_seals(made.object, size_seals);
+  out = std::move(made);
+  return KITH_OK;
+}
+
+kith_status memory_attach(native_handle&& object, memory& out) {
+  memory made;
+  made.object = std::move(object);
+  if (may_shrink(made.object)) return KITH_E_MISMATCH;
+  const kith_status status = map_foreign_object(made);
+  if (status == KITH_OK) out = std::move(made);
+  return status;
+}
+
+// A read-only descriptor alone holds nobody back, who may open /proc/self/fd/N for writing: the seal does. Our own mapping is older
+// than the seal and stays writable.
+kith_status memory_restrict(memory& self) {
+  if (!add_seals(self.object, F_SEAL_FUTURE_WRITE) && !self.read_only.valid()) {
+    if (errno != EINVAL) return fail(errno);
+    char path[40];  // before Linux 5.1: as good as it gets, and memory_share_is_read_only says no
+    std::snprintf(path, sizeof path, "/proc/self/fd/%d", self.object.get());
+    self.read_only = own_descriptor(open(path, O_RDONLY | O_CLOEXEC));
+    if (!self.read_only.valid()) return fail(errno);
+  }
+  self.restricted = true;
+  return KITH_OK;
+}
+
+// Before others get it, the seals are sealed: a peer could add one of its own, and lock later children out.
+const native_handle& memory_handle(const memory& self) {
+  add_seals(self.object, F_SEAL_SEAL);
+  return handle_for_others(self);
+}
+
+void memory_close(memory& self) { unmap_object(self); }
+
+}  // namespace kith::platform

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The types of the POSIX port that shared code holds but never looks into.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace kith::platform {
+
+// Owns a descriptor. All of ours are close-on-exec; a child gets those it was given by having the flag cleared there.
+class native_handle {
+ public:
+  native_handle() = default;
+  explicit native_handle(int descriptor) : descriptor_(descriptor) {}
+  native_handle(native_handle&& other) noexcept : descriptor_(other.release()) {}
+  native_handle& operator=(native_handle&& other) noexcept {
+    if (this != &other) reset(other.release());
+    return *this;
+  }
+  native_handle(const native_handle&) = delete;
+  native_handle& operator=(const native_handle&) = delete;
+  ~native_handle() { reset(); }
+
+  bool valid() const { return descriptor_ >= 0; }
+  int get() const { return descriptor_; }
+  int release() { return std::exchange(descriptor_, -1); }
+  void reset(int descriptor = -1);  // handle.cpp: the only place that calls close
+
+ private:
+  int descriptor_ = -1;
+};
+
+struct memory {
+  native_handle object;
+  native_handle read_only;  // what others are given once it is restricted, where that takes another descriptor
+  void* base = nullptr;
+  size_t size = 0;
+  bool writable = true;
+  bool restricted = false;
+};
+
+struct stream {
+  native_handle socket;
+};
+
+struct process {
+  int64_t pid = -1;
+  native_handle watch;  // pidfd or kqueue; invalid where there is neither
+  bool collected = false;
+};
+
+}  // namespace kith::platform

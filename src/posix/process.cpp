@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// Processes, but for what differs between kernels: spawn_*.cpp starts a program, exit_*.cpp sees it end.
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#endif
+
+#include "../allocator.h"
+#include "posix_internal.h"
+
+namespace kith::platform {
+
+namespace {
+
+// ---- children that were let go of while they ran: reaped later, by whoever comes along
+
+struct forgotten_child {
+  pid_t pid;
+  identity parent;
+  forgotten_child* next;
+};
+
+constinit std::atomic<forgotten_child*> forgotten{nullptr};
+
+void push_forgotten(forgotten_child* child) {
+  child->next = forgotten.load(std::memory_order_relaxed);
+  // Release, with the acquire of the exchange in sweep_forgotten. Only whole lists are ever taken, so there is no ABA.
+  while (!forgotten.compare_exchange_weak(child->next, child, std::memory_order_release, std::memory_order_relaxed)) {
+  }
+}
+
+// Reaps our child if it has ended. Anything but "it still runs" is the end of our interest in the pid.
+bool reap(pid_t pid) {
+  return restart([&] { return waitpid(pid, nullptr, WNOHANG); }) != 0;
+}
+
+// A list without a lock: a fork at any moment leaves the child nothing that is locked, at worst less to sweep.
+void sweep_forgotten() {
+  if (forgotten.load(std::memory_order_relaxed) == nullptr) return;
+  forgotten_child* child = forgotten.exchange(nullptr, std::memory_order_acquire);  // pairs with push_forgotten
+  while (child != nullptr) {
+    forgotten_child* const next = child->next;
+    // In a forked child the list is a copy of its parent's: those are not its children, and their pids may soon be.
+    if (!(child->parent == self()) || reap(child->pid)) {
+      unmake(child);
+    } else {
+      push_forgotten(child);
+    }
+    child = next;
+  }
+}
+
+// ---- finding the program
+
+kith_status check_program(const char* path) {
+  struct stat info;
+  if (stat(path, &info) != 0) return fail(errno);
+  if (S_ISDIR(info.st_mode)) return fail(EISDIR);
+  if (!S_ISREG(info.st_mode)) return fail(ENOEXEC);
+  return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? KITH_OK : fail(errno);
+}
+
+bool join_path(text& out, std::string_view folder, const char* name) {
+  out.clear();
+  if (!out.append(folder.data(), folder.size())) return false;
+  if (!folder.empty() && !out.append('/')) return false;
+  return out.append(name, std::strlen(name) + 1);
+}
+
+kith_status search_path(const char* name, text& out) {
+  const char* list = std::getenv("PATH");
+  if (list == nullptr) list = "/usr/bin:/bin";
+  kith_status verdict = KITH_E_NOT_FOUND;
+  while (true) {
+    const size_t length = std::strcspn(list, ":");
+    // An empty entry means the working directory.
+    if (!join_path(out, std::string_view(list, length), name)) return KITH_E_NO_MEMORY;
+    const kith_status status = check_program(out.data());
+    if (status == KITH_OK) return KITH_OK;
+    if (status == KITH_E_DENIED) verdict = status;
+    if (list[length] == '\0') return verdict == KITH_E_DENIED ? fail(EACCES) : fail(ENOENT);
+    list += length + 1;
+  }
+}
+
+// The working directory changes before the program is run: its path must not depend on that.
+kith_status make_absolute(text& path) {
+  if (path[0] == '/') return KITH_OK;
+  text folder;
+  if (!folder.resize(PATH_MAX)) return KITH_E_NO_MEMORY;
+  if (getcwd(folder.data(), folder.size()) == nullptr) return fail(errno);
+  text joined;
+  if (!join_path(joined, folder.data(), path.data())) return KITH_E_NO_MEMORY;
+  return assign(path, joined.data()) ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
+kith_status find_program(const char* name, bool absolute, text& out) {
+  if (std::strchr(name, '/') == nullptr) {
+    if (name[0] == '\0') return fail(ENOENT);
+    if (const kith_status status = search_path(name, out); status != KITH_OK) return status;
+  } else {
+    if (!assign(out, name)) return KITH_E_NO_MEMORY;
+    if (const kith_status status = check_program(name); status != KITH_OK) return status;
+  }
+  return absolute ? make_absolute(out) : KITH_OK;
+}
+
+// The file of this program may have been renamed, deleted or replaced since it started; on Linux a link leads to it all the same.
+bool file_is_still_ours(const char* path) {
+#if defined(__linux__)
+  struct stat named;
+  struct stat ours;
+  if (stat("/proc/self/exe", &ours) != 0) return true;
+  return stat(path, &named) == 0 && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
+#else
+  static_cast<void>(path);
+  return true;
+#endif
+}
+
+kith_status find_own_program(text& out) {
+  if (!out.resize(PATH_MAX + 1)) return KITH_E_NO_MEMORY;
+  size_t length = out.size();
+  if (const int result = uv_exepath(out.data(), &length); result != 0) return fail(-result);
+  if (file_is_still_ours(out.data())) return KITH_OK;
+  return assign(out, "/proc/self/exe") ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
+// ---- starting
+
+char* const* own_environment() {
+#if defined(__APPLE__)
+  return *_NSGetEnviron();  // A shared library has no `environ` there.
+#else
+  return environ;
+#endif
+}
+
+kith_status list_kept(const spawn_plan& plan, buffer<int>& out) {
+  if (plan.bootstrap != nullptr && !out.append(plan.bootstrap->get())) return KITH_E_NO_MEMORY;
+  for (size_t i = 0; i < plan.passed_count; ++i) {
+    if (!out.append(plan.passed[i].handle->get())) return KITH_E_NO_MEMORY;
+    *plan.passed[i].number = handle_number(*plan.passed[i].handle);
+  }
+  return KITH_OK;
+}
+
+}  // namespace
+
+kith_status process_spawn(const spawn_plan& plan, process& out) {
+  sweep_forgotten();
+  text program;
+  kith_status status =
+      plan.argv == nullptr ? find_own_program(program) : find_program(plan.argv[0], plan.cwd != nullptr, program);
+  buffer<int> kept;
+  if (status == KITH_OK) status = list_kept(plan, kept);
+  if (status != KITH_OK) return status;
+  const char* const own_argv[] = {program.data(), nullptr};
+  const char* const* argv = plan.argv == nullptr ? own_argv : plan.argv;
+  // exec takes its texts as `char*` for history's sake, and changes none.
+  char* const* env = plan.env == nullptr ? own_environment() : const_cast<char* const*>(plan.env);
+  return start_program({program.data(), const_cast<char* const*>(argv), env, plan.cwd, kept.data(), kept.size(),
+                        plan.child_pid},
+                       out);
+}
+
+kith_status process_fork(process& out, fork_side& side) {
+  sweep_forgotten();
+  const pid_t pid = fork();
+  if (pid == -1) return fail_to_start(errno);
+  side = pid == 0 ? fork_side::child : fork_side::parent;
+  if (pid != 0) {
+    out.pid = pid;
+    out.watch = watch_child(pid);
+    out.collected = false;
+  }
+  return KITH_OK;
+}
+
+kith_status fail_to_start(int os_error) {
+  const kith_status status = fail(os_error);
+  return os_error == EAGAIN ? KITH_E_LIMIT : status;  // too many processes
+}
+
+kith_status fail_to_execute(int os_error, const char* program) {
+  const kith_status status = fail_to_start(os_error);
+  // The file was there when we looked. If it still is, what is missing is its interpreter or loader.
+  if (os_error == ENOENT && access(program, F_OK) == 0) return KITH_E_NOT_A_PROGRAM;
+  return os_error == EINVAL ? KITH_E_NOT_A_PROGRAM : status;  // a broken ELF file
+}
+
+kith_status fail_to_enter(int os_error) {
+  const kith_status status = fail(os_error);
+  return status == KITH_E_NO_MEMORY || status == KITH_E_LIMIT ? status : KITH_E_BAD_CWD;
+}
+
+// ---- its life and end
+
+int64_t process_id(const process& self) { return self.pid; }
+
+bool child_has_ended(pid_t pid) {
+  siginfo_t info{};  // si_pid stays 0 when there is nothing to tell
+  const auto look = [&] { return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | WNOHANG); };
+  return restart(look) == -1 || info.si_pid != 0;
+}
+
+kith_status await_by_naps(pid_t pid, deadline until) {
+  constexpr uint64_t longest = 5 * ns_per_ms;
+  for (uint64_t length = ns_per_ms / 5;; length = length * 2 < longest ? length * 2 : longest) {
+    if (child_has_ended(pid)) return KITH_OK;
+    if (passed(until, clock_now())) return KITH_E_TIMEOUT;
+    nap(until, length);
+  }
+}
+
+void collect_by_pid(pid_t pid, kith_exit& out) {
+  int status = 0;
+  if (restart([&] { return waitpid(pid, &status, 0); }) != pid) {
+    out = {KITH_EXIT_UNKNOWN, 0, 0};  // Somebody else took it, or the host ignores SIGCHLD.
+  } else if (WIFEXITED(status)) {
+    out = {KITH_EXIT_CODE, 0, WEXITSTATUS(status)};
+  } else {
+    out = {KITH_EXIT_SIGNAL, 0, WTERMSIG(status)};
+  }
+}
+
+// A pid that was reaped behind our back may be a stranger's by now.
+kith_status signal_by_pid(pid_t pid, int signal) {
+  if (child_has_ended(pid) || kill(pid, signal) == 0 || errno == ESRCH) return KITH_OK;
+  return fail(errno);
+}
+
+void process_collect(process& self, kith_exit& out) {
+  collect_child(self, out);
+  self.collected = true;
+  self.watch.reset();
+  sweep_forgotten();
+}
+
+kith_status process_terminate(const process& self) { return signal_child(self, SIGTERM); }
+
+kith_status process_kill(const process& self) { return signal_child(self, SIGKILL); }
+
+void process_forget(process& self) {
+  const pid_t pid = static_cast<pid_t>(self.pid);
+  const bool running = pid > 0 && !self.collected && !reap(pid);
+  self = process{};
+  if (running) {
+    // Without memory for the note, the child will stay a zombie until this process ends: all that can be done.
+    forgotten_child* const child = make<forgotten_child>(pid, platform::self(), nullptr);
+    if (child != nullptr) push_forgotten(child);
+  }
+  sweep_forgotten();
+}
+
+}  // namespace kith::platform

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include <cstdio>
+#include <cstring>
+
+#include <unistd.h>
+#include <uv.h>
+#if defined(__x86_64__) || defined(__i386__)
+#include <immintrin.h>
+#endif
+
+#include "posix_internal.h"
+
+namespace kith::platform {
+
+uint64_t clock_now() { return uv_hrtime(); }
+
+kith_status random_bytes(void* out, size_t size) {
+  const int result = uv_random(nullptr, nullptr, out, size, 0, nullptr);
+  return result == 0 ? KITH_OK : fail(-result);  // libuv's numbers are negative errno on POSIX
+}
+
+uint32_t cpu_count() { return uv_available_parallelism(); }
+
+void pause_cpu() {
+#if defined(__x86_64__) || defined(__i386__)
+  _mm_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+bool has(int32_t feature) {
+  switch (feature) {
+    case KITH_HAS_FORK:
+      return true;
+    case KITH_HAS_SEALED_MEMORY:
+      return memory_is_sealed();
+    case KITH_HAS_READ_ONLY_SHARE:
+      return memory_share_is_read_only();
+    case KITH_HAS_PROCESS_HANDLE:
+      return watch_works();
+    default:
+      return false;
+  }
+}
+
+bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length) {
+  return a_length == b_length && std::memcmp(a, b, a_length) == 0;
+}
+
+void flush_standard_streams() {
+  std::fflush(stdout);
+  std::fflush(stderr);
+}
+
+void exit_now(int code) { _exit(code); }
+
+}  // namespace kith::platform

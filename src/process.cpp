@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+#include <kith/kith.h>
+
+#include <atomic>
+#include <utility>
+
+#include "allocator.h"
+#include "boot.h"
+#include "channel.h"
+#include "child.h"
+#include "entry.h"
+#include "environment.h"
+#include "mutex.h"
+#include "object.h"
+#include "options.h"
+#include "segment_object.h"
+
+namespace kith {
+
+namespace {
+
+constexpr uint64_t longest_slice_ns = 100 * ns_per_ms;  // how long a close by another thread may go unnoticed
+constexpr int64_t code_of_terminate = 15;
+constexpr int64_t code_of_kill = 9;
+
+struct process_object : object {
+  platform::process process;
+  shm::segment boot;  // of a child that runs a function: says how far it came
+  bool runs_function = false;
+
+  // Guarded by the library mutex.
+  bool collected = false;
+  bool asked = false;   // kith_process_terminate
+  bool killed = false;  // kith_process_kill
+  kith_exit exit{};
+};
+
+void destroy(object* object) {
+  process_object* self = static_cast<process_object*>(object);
+  platform::process_forget(self->process);
+  shm::segment_close(self->boot);
+  unmake(self);
+}
+
+constexpr object_class process_class{object_kind::process, nullptr, destroy};
+
+// ---- what to run -------------------------------------------------------------------------------------------------------------
+
+kith_status check(const kith_process_options& wanted) {
+  const int things = (wanted.argv != nullptr) + (wanted.entry != nullptr) + (wanted.entry_name != nullptr);
+  if (things != 1 || wanted.reserved != 0) return KITH_E_INVALID;
+  if (wanted.argv != nullptr && (wanted.argv[0] == nullptr || wanted.argv[0][0] == '\0')) return KITH_E_INVALID;
+  if (wanted.argument == nullptr && wanted.argument_size != 0) return KITH_E_INVALID;
+  if (wanted.argv != nullptr && wanted.argument_size != 0) return KITH_E_INVALID;
+  if (wanted.entry_name != nullptr && !name_is_valid(wanted.entry_name)) return KITH_E_INVALID;
+  if (wanted.start > KITH_START_FORK) return KITH_E_UNSUPPORTED;
+  const bool forks = wanted.start == KITH_START_FORK;
+  if (forks && (wanted.argv != nullptr || !platform::has(KITH_HAS_FORK))) return KITH_E_UNSUPPORTED;
+  if (!forks && (wanted.flags & KITH_PROCESS_KEEP_DESCRIPTORS) != 0) return KITH_E_INVALID;
+  // A forked child has its parent's environment and directory, as it has all of its memory.
+  const bool changes = wanted.env != nullptr || wanted.cwd != nullptr || (wanted.flags & KITH_PROCESS_CLEAN_ENV) != 0;
+  return forks && changes ? KITH_E_UNSUPPORTED : KITH_OK;
+}
+
+kith_status plan_boot(const kith_process_options& wanted, boot_plan& out) {
+  out.argument = wanted.argument;
+  out.argument_size = wanted.argument_size;
+  if (wanted.entry_name != nullptr) {
+    kith_entry registered = nullptr;
+    out.run = shm::run_kind::name;
+    out.entry_name = wanted.entry_name;
+    return entry_find(wanted.entry_name, registered);
+  }
+  if (wanted.entry == nullptr) return KITH_OK;
+  out.run = shm::run_kind::code;
+  return platform::code_locate(wanted.entry, out.place);
+}
+
+// ---- starting ----------------------------------------------------------------------------------------------------------------
+
+kith_status make_process(void** out_handle, process_object** out) {
+  process_object* self = make<process_object>();
+  if (self == nullptr) return KITH_E_NO_MEMORY;
+  self->type = &process_class;
+  void* handle = handle_open(self);
+  if (handle == nullptr) {
+    unmake(self);
+    return KITH_E_NO_MEMORY;
+  }
+  *out_handle = handle;
+  *out = self;
+  return KITH_OK;
+}
+
+kith_status start_program(const kith_process_options& wanted, given_shares& shares, process_object& self) {
+  boot_plan plan;
+  if (kith_status status = plan_boot(wanted, plan); status != KITH_OK) return status;
+  platform::spawn_plan spawn;
+  boot_segment boot;
+  const bool needs_boot = plan.run != shm::run_kind::program || !shares.list().empty();
+  if (needs_boot) {
+    if (kith_status status = boot_write(plan, shares, boot); status != KITH_OK) return status;
+    spawn.bootstrap = &platform::memory_handle(boot.segment.memory);
+    spawn.passed = boot.passed.data();
+    spawn.passed_count = boot.passed.size();
+    spawn.child_pid = &boot.state().child_pid;
+  }
+  environment variables;
+  const bool clean = (wanted.flags & KITH_PROCESS_CLEAN_ENV) != 0;
+  kith_status status = KITH_OK;
+  if (needs_boot || clean || wanted.env != nullptr) {
+    status = environment_build(clean, wanted.env, needs_boot ? boot.variable.data() : nullptr, variables);
+    spawn.env = variables.lines.data();
+  }
+  spawn.argv = wanted.argv;
+  spawn.cwd = wanted.cwd;
+  if (status == KITH_OK) status = platform::process_spawn(spawn, self.process);
+  if (status == KITH_OK && plan.run != shm::run_kind::program) {
+    self.runs_function = true;
+    self.boot = std::move(boot.segment);
+  } else if (needs_boot) {
+    shm::segment_close(boot.segment);
+  }
+  return status;
+}
+
+// The function was looked for in this process, which is the same program: the child need not look again.
+kith_status start_fork(const kith_process_options& wanted, given_shares& shares, process_object& self) {
+  boot_plan plan;
+  plan.run = shm::run_kind::name;
+  plan.entry_name = wanted.entry_name != nullptr ? wanted.entry_name : "-";
+  plan.argument = wanted.argument;
+  plan.argument_size = wanted.argument_size;
+  kith_entry entry = wanted.entry;
+  if (entry == nullptr) {
+    if (kith_status status = entry_find(wanted.entry_name, entry); status != KITH_OK) return status;
+  }
+  boot_segment boot;
+  if (kith_status status = boot_write_private(plan, shares, boot); status != KITH_OK) return status;
+  platform::flush_standard_streams();  // or the child would write once more what is still in their buffers
+  platform::fork_side side = platform::fork_side::parent;
+  kith_status status = platform::process_fork(self.process, side);
+  if (status == KITH_OK && side == platform::fork_side::child) {
+    child_run_forked(boot, entry, (wanted.flags & KITH_PROCESS_KEEP_DESCRIPTORS) != 0);
+  }
+  return status;
+}
+
+// ---- the end -----------------------------------------------------------------------------------------------------------------
+
+// Makes of what the OS says what the user asked to know.
+void explain(const process_object& self, kith_exit& end) {
+  const bool by_us = (self.asked && end.code == code_of_terminate) || (self.killed && end.code == code_of_kill);
+  if (end.kind == KITH_EXIT_SIGNAL && by_us) end.kind = KITH_EXIT_KILLED;
+  if (end.kind != KITH_EXIT_CODE || !self.runs_function) return;
+  const shm::bootstrap_state& boot = *reinterpret_cast<const shm::bootstrap_state*>(self.boot.state);
+  // Relaxed: the child has ended, which the OS told us after its last write.
+  const int32_t no_entry = boot.no_entry.load(std::memory_order_relaxed);
+  if (boot.progress.load(std::memory_order_relaxed) == shm::child_started) {
+    end.kind = KITH_EXIT_NO_CHILD_MAIN;
+  } else if (no_entry != KITH_OK) {
+    end.kind = KITH_EXIT_NO_ENTRY;
+    end.code = no_entry;
+  }
+}
+
+kith_exit collect(process_object& self) {
+  library_guard guard;
+  if (!self.collected) {
+    platform::process_collect(self.process, self.exit);
+    explain(self, self.exit);
+    self.collected = true;
+  }
+  return self.exit;
+}
+
+bool is_collected(process_object& self) {
+  library_guard guard;
+  return self.collected;
+}
+
+kith_status signal(kith_process* process, kith_status (*send)(const platform::process&), bool process_object::*mark) {
+  pinned<process_object> self(process, object_kind::process);
+  if (self.status() != KITH_OK) return self.status();
+  library_guard guard;  // not while another thread reaps: the pid would be free for somebody else
+  if (self->collected) return KITH_OK;
+  kith_status status = send(self->process);
+  if (status == KITH_OK) (*self).*mark = true;
+  return status;
+}
+
+}  // namespace
+
+void process_forget_all() {
+  handle_for_each(
+      object_kind::process,
+      [](void* handle, object& object, void*) {
+        platform::process_disown(static_cast<process_object&>(object).process);
+        handle_close(handle, object_kind::process);
+      },
+      nullptr);
+}
+
+}  // namespace kith
+
+using namespace kith;
+
+kith_status kith_process_spawn(const kith_process_options* options, kith_process** out) {
+  if (options == nullptr || out == nullptr) return KITH_E_INVALID;
+  kith_process_options wanted;
+  constexpr uint32_t known = KITH_PROCESS_CLEAN_ENV | KITH_PROCESS_KEEP_DESCRIPTORS;
+  if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
+  if (boot_run() != shm::run_kind::program && !boot_taken_over()) return KITH_E_NO_CHILD_MAIN;
+  if (kith_status status = check(wanted); status != KITH_OK) return status;
+  given_shares shares;
+  if (kith_status status = shares.add_all(wanted.shares, wanted.share_count); status != KITH_OK) return status;
+  void* handle = nullptr;
+  process_object* self = nullptr;
+  kith_status status = make_process(&handle, &self);
+  if (status != KITH_OK) return status;
+  const bool forks = wanted.start == KITH_START_FORK;
+  status = forks ? start_fork(wanted, shares, *self) : start_program(wanted, shares, *self);
+  if (status != KITH_OK) {
+    handle_close(handle, object_kind::process);
+    return status;
+  }
+  shares.moved();
+  *out = static_cast<kith_process*>(handle);
+  return KITH_OK;
+}
+
+kith_status kith_process_wait(kith_process* process, int64_t timeout_ms, kith_exit* out) {
+  pinned<process_object> self(process, object_kind::process);
+  if (self.status() != KITH_OK) return self.status();
+  if (!timeout_is_valid(timeout_ms) || out == nullptr) return KITH_E_INVALID;
+  const deadline until = deadline_in(platform::clock_now(), timeout_ms);
+  while (!is_collected(*self)) {
+    const uint64_t now = platform::clock_now();
+    const deadline slice = earlier(until, deadline_after(now, longest_slice_ns));
+    kith_status status = platform::process_await(self->process, slice);
+    if (status == KITH_OK) break;
+    if (status != KITH_E_TIMEOUT) return status;
+    if (self->closed.load(std::memory_order_seq_cst)) return KITH_E_CLOSED;
+    if (passed(until, platform::clock_now())) return KITH_E_TIMEOUT;
+  }
+  *out = collect(*self);
+  return KITH_OK;
+}
+
+kith_status kith_process_terminate(kith_process* process) {
+  return signal(process, platform::process_terminate, &process_object::asked);
+}
+
+kith_status kith_process_kill(kith_process* process) {
+  return signal(process, platform::process_kill, &process_object::killed);
+}
+
+int64_t kith_process_id(const kith_process* process) {
+  object* found = nullptr;
+  if (handle_find(process, object_kind::process, found) != KITH_OK) return -1;
+  return platform::process_id(static_cast<process_object*>(found)->process);
+}
+
+void kith_process_close(kith_process* process) { handle_close(process, object_kind::process); }

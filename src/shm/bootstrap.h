@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// What a child is told by its parent: one segment, found through the environment variable KITH_BOOT.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "../platform.h"
+
+namespace kith::shm {
+
+// A piece of the data of the segment.
+struct bootstrap_piece {
+  uint64_t offset;
+  uint64_t size;
+};
+
+enum class run_kind : uint32_t { program = 0, code = 1, name = 2 };
+
+// How far a child that runs a function has come. Written by the child, read by the parent after the child's end.
+enum child_progress : uint32_t { child_started = 0, child_took_over = 1 };
+
+struct bootstrap_state {
+  uint64_t token;                     // equals the one in KITH_BOOT
+  std::atomic<uint32_t> child_pid;    // whom it is meant for; 0: not known yet
+  std::atomic<uint32_t> progress;     // child_progress
+  std::atomic<int32_t> no_entry;      // the status why the function was not found, or KITH_OK
+  uint32_t run;                       // run_kind
+  uint64_t code_offset;
+  unsigned char code_identity[platform::build_identity_size];
+  bootstrap_piece name;      // of a registered function, or the path of the module; ends with NUL
+  bootstrap_piece argument;  // begins at a multiple of 64
+  bootstrap_piece shares;    // share_record[]
+  uint64_t reserved[10];
+};
+static_assert(sizeof(bootstrap_state) == 192);
+
+struct share_record {
+  bootstrap_piece name;  // without NUL
+  uint32_t kind;         // segment_kind
+  uint32_t end;          // of a channel: 0 or 1
+  uint64_t numbers[2];   // of its handles, as the child knows them: the segment; a channel's control stream
+};
+static_assert(sizeof(share_record) == 40);
+
+}  // namespace kith::shm

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "segment.h"
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "bootstrap.h"
+#include "lock_word.h"
+#include "parking_lot.h"
+#include "ring.h"
+
+namespace kith::shm {
+
+namespace {
+
+// Where the parts of a segment lie. total == 0: too large for this machine.
+struct layout {
+  size_t slots;
+  size_t data;
+  size_t total;
+};
+
+layout lay_out(uint32_t state_size, uint32_t slot_count, uint64_t data_size) {
+  const uint64_t slots = sizeof(segment_header) + state_size;
+  const uint64_t data = slots + uint64_t{slot_count} * sizeof(parking_slot);
+  // PTRDIFF_MAX is the largest object that pointers can be subtracted in; 1 MiB leaves room to round up to pages.
+  const uint64_t largest = static_cast<uint64_t>(PTRDIFF_MAX) - (1u << 20);
+  if (data_size > largest - data) return {0, 0, 0};
+  return {static_cast<size_t>(slots), static_cast<size_t>(data), static_cast<size_t>(data + data_size)};
+}
+
+kith_status open_waiting(segment& self, const segment_header& header, const layout& places) {
+  self.waiting.base = static_cast<unsigned char*>(self.memory.base);
+  self.waiting.slot_count = header.slot_count;
+  self.waiting.slots =
+      header.slot_count == 0 ? nullptr : reinterpret_cast<parking_slot*>(self.waiting.base + places.slots);
+  self.waiting.id[0] = header.id[0];
+  self.waiting.id[1] = header.id[1];
+  return platform::wait_area_open(self.waiting);
+}
+
+void fill_in(segment& self, const segment_header& header, const layout& places) {
+  unsigned char* base = static_cast<unsigned char*>(self.memory.base);
+  self.state = header.state_size == 0 ? nullptr : base + sizeof(segment_header);
+  self.data = base + places.data;
+  self.data_size = static_cast<size_t>(header.data_size);
+  self.element_size = static_cast<size_t>(header.element_size);
+  self.type = header.type;
+}
+
+bool header_is_ours(const segment_header& header, segment_kind kind) {
+  return header.magic == segment_magic && header.byte_order == segment_byte_order &&
+         header.layout_version == segment_layout_version && header.kind == static_cast<uint32_t>(kind) &&
+         header.state_size == state_size_of(kind) && header.slot_count <= max_slot_count;
+}
+
+}  // namespace
+
+uint32_t state_size_of(segment_kind kind) {
+  switch (kind) {
+    case segment_kind::memory: return 0;
+    case segment_kind::array:
+    case segment_kind::value:
+    case segment_kind::lock: return sizeof(lock_state);
+    case segment_kind::channel: return sizeof(channel_state);
+    case segment_kind::bootstrap: return sizeof(bootstrap_state);
+  }
+  return 0;
+}
+
+kith_status segment_create(const segment_plan& plan, segment& out) {
+  segment_header header{};
+  header.magic = segment_magic;
+  header.byte_order = segment_byte_order;
+  header.layout_version = segment_layout_version;
+  header.kind = static_cast<uint32_t>(plan.kind);
+  header.state_size = state_size_of(plan.kind);
+  header.slot_count = plan.waited_on ? platform::parking_slots_wanted() : 0;
+  header.data_size = plan.data_size;
+  header.type = plan.type;
+  header.element_size = plan.element_size;
+  header.pid_namespace = platform::pid_namespace();
+  if (kith_status status = platform::random_bytes(header.id, sizeof header.id); status != KITH_OK) return status;
+
+  const layout places = lay_out(header.state_size, header.slot_count, plan.data_size);
+  if (places.total == 0) return KITH_E_TOO_LARGE;
+  segment made;
+  if (kith_status status = platform::memory_create(places.total, plan.commit, made.memory); status != KITH_OK) {
+    return status;
+  }
+  // Written before anybody else has the segment, so that its pages have an owner before the first wait (Darwin keys waits by
+  // the memory object). All state begins as zero bytes, which is what the OS gives.
+  std::memcpy(made.memory.base, &header, sizeof header);
+  kith_status status = open_waiting(made, header, places);
+  if (status == KITH_OK && plan.read_only_share) status = platform::memory_restrict(made.memory);
+  if (status != KITH_OK) {
+    segment_close(made);
+    return status;
+  }
+  fill_in(made, header, places);
+  out = std::move(made);
+  return KITH_OK;
+}
+
+kith_status segment_attach(platform::native_handle&& object, segment_kind kind, segment& out) {
+  segment made;
+  if (kith_status status = platform::memory_attach(std::move(object), made.memory); status != KITH_OK) return status;
+  kith_status status = KITH_E_MISMATCH;
+  segment_header header;
+  if (made.memory.size >= sizeof header) {
+    std::memcpy(&header, made.memory.base, sizeof header);  // once: a peer may write while we check
+    const layout places = lay_out(header.state_size, header.slot_count, header.data_size);
+    const bool writable = made.memory.writable || kind == segment_kind::memory;
+    if (header_is_ours(header, kind) && writable && places.total != 0 && places.total <= made.memory.size) {
+      const uint64_t here = platform::pid_namespace();
+      const bool foreign = header.pid_namespace != 0 && here != 0 && header.pid_namespace != here;
+      status = foreign ? KITH_E_UNSUPPORTED : open_waiting(made, header, places);
+      if (status == KITH_OK) fill_in(made, header, places);
+    }
+  }
+  if (status != KITH_OK) {
+    object = std::move(made.memory.object);  // handed back: it may be somebody else's
+    segment_close(made);
+    return status;
+  }
+  out = std::move(made);
+  return KITH_OK;
+}
+
+void segment_close(segment& self) {
+  platform::wait_area_close(self.waiting);
+  self.waiting = {};
+  platform::memory_close(self.memory);
+  self.state = self.data = nullptr;
+}
+
+}  // namespace kith::shm

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include <kith/kith.h>
+
+#include <cstring>
+
+#include "element.h"
+#include "options.h"
+#include "segment_object.h"
+
+using namespace kith;
+
+namespace {
+
+template <class Operation>
+kith_status on_value(kith_value* value, Operation operation) {
+  object* found = nullptr;
+  if (kith_status status = handle_find(value, object_kind::value, found); status != KITH_OK) return status;
+  const segment_object& self = *static_cast<segment_object*>(found);
+  return operation(self.segment().type, self.data());
+}
+
+// Holds the value's lock while a struct is copied. A thread that holds it already goes on holding it.
+class struct_access {
+ public:
+  explicit struct_access(segment_object& self)
+      : state_(*reinterpret_cast<shm::lock_state*>(self.shared->segment.state)), waiting_(self.shared->segment.waiting) {
+    if (shm::lock_held_by_me(state_)) return;
+    status_ = shm::lock_acquire(state_, waiting_, {no_deadline, &self.closed});
+    acquired_ = status_ >= KITH_OK;
+  }
+  ~struct_access() {
+    if (acquired_) (void)shm::lock_release(state_, waiting_);
+  }
+  struct_access(const struct_access&) = delete;
+  struct_access& operator=(const struct_access&) = delete;
+
+  kith_status status() const { return status_; }
+  // Only what we acquired ourselves is ours to declare in order.
+  void mark_consistent() {
+    if (acquired_) (void)shm::lock_mark_consistent(state_);
+  }
+
+ private:
+  shm::lock_state& state_;
+  wait_area& waiting_;
+  kith_status status_ = KITH_OK;
+  bool acquired_ = false;
+};
+
+}  // namespace
+
+kith_status kith_value_create(kith_type type, const void* initial, const kith_value_options* options, kith_value** out) {
+  kith_value_options wanted;
+  if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
+  if (out == nullptr) return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::value};
+  plan.type = type;
+  kith_status status = element_size_of(type, wanted.element_size, plan.element_size);
+  if (status != KITH_OK) return status;
+  plan.data_size = plan.element_size;
+  shm::segment made;
+  if (status = shm::segment_create(plan, made); status != KITH_OK) return status;
+  if (initial != nullptr) std::memcpy(made.data, initial, plan.data_size);
+  void* handle = nullptr;
+  status = segment_object_open(object_kind::value, static_cast<shm::segment&&>(made), &handle);
+  if (status == KITH_OK) *out = static_cast<kith_value*>(handle);
+  return status;
+}
+
+kith_status kith_value_inherit(const char* name, kith_value** out) {
+  if (out == nullptr) return KITH_E_INVALID;
+  void* made = nullptr;
+  kith_status status = segment_object_inherit(object_kind::value, name, &made);
+  if (status == KITH_OK) *out = static_cast<kith_value*>(made);
+  return status;
+}
+
+void* kith_value_data(const kith_value* value) {
+  const segment_object* self = segment_object_find(value, object_kind::value);
+  return self == nullptr ? nullptr : self->data();
+}
+
+kith_type kith_value_type(const kith_value* value) {
+  const segment_object* self = segment_object_find(value, object_kind::value);
+  return self == nullptr ? 0 : self->segment().type;
+}
+
+size_t kith_value_size(const kith_value* value) {
+  const segment_object* self = segment_object_find(value, object_kind::value);
+  return self == nullptr ? 0 : self->segment().data_size;
+}
+
+kith_lock* kith_value_lock(const kith_value* value) {
+  const segment_object* self = segment_object_find(value, object_kind::value);
+  return self == nullptr ? nullptr : self->lock;
+}
+
+kith_status kith_value_load(kith_value* value, void* out, size_t size) {
+  pinned<segment_object> self(value, object_kind::value);
+  if (self.status() != KITH_OK) return self.status();
+  if (out == nullptr) return KITH_E_INVALID;
+  if (size != self->segment().data_size) return KITH_E_MISMATCH;
+  if (self->segment().type != KITH_STRUCT) {
+    element_load(size, self->data(), out);
+    return KITH_OK;
+  }
+  struct_access access(*self);
+  if (access.status() >= KITH_OK) std::memcpy(out, self->data(), size);
+  return access.status();
+}
+
+kith_status kith_value_store(kith_value* value, const void* source, size_t size) {
+  pinned<segment_object> self(value, object_kind::value);
+  if (self.status() != KITH_OK) return self.status();
+  if (source == nullptr) return KITH_E_INVALID;
+  if (size != self->segment().data_size) return KITH_E_MISMATCH;
+  if (self->segment().type != KITH_STRUCT) {
+    element_store(size, self->data(), source);
+    return KITH_OK;
+  }
+  struct_access access(*self);
+  if (access.status() < KITH_OK) return access.status();
+  std::memcpy(self->data(), source, size);
+  access.mark_consistent();
+  return KITH_OK;
+}
+
+kith_status kith_value_add(kith_value* value, int64_t operand, int64_t* out_old) {
+  return on_value(value, [&](kith_type type, void* element) { return element_add(type, element, operand, out_old); });
+}
+
+kith_status kith_value_exchange(kith_value* value, int64_t desired, int64_t* out_old) {
+  return on_value(value, [&](kith_type type, void* element) { return element_exchange(type, element, desired, out_old); });
+}
+
+kith_status kith_value_compare_exchange(kith_value* value, int64_t* expected, int64_t desired) {
+  if (expected == nullptr) return KITH_E_INVALID;
+  return on_value(value, [&](kith_type type, void* element) {
+    return element_compare_exchange(type, element, expected, desired);
+  });
+}
+
+void kith_value_close(kith_value* value) { handle_close(value, object_kind::value); }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+#include <psapi.h>  // wants windows.h before it
+
+#include <cstring>
+
+#include "utf16.h"
+#include "win32_error.h"
+
+namespace kith::platform {
+namespace {
+
+// The headers of a module where the loader has put them, so they are whole.
+const IMAGE_NT_HEADERS* headers_of(HMODULE module) {
+  const auto* base = reinterpret_cast<const unsigned char*>(module);
+  const auto* dos = reinterpret_cast<const IMAGE_DOS_HEADER*>(base);
+  if (dos->e_magic != IMAGE_DOS_SIGNATURE) return nullptr;
+  const auto* headers = reinterpret_cast<const IMAGE_NT_HEADERS*>(base + dos->e_lfanew);
+  return headers->Signature == IMAGE_NT_SIGNATURE ? headers : nullptr;
+}
+
+const IMAGE_SECTION_HEADER* first_section(const IMAGE_NT_HEADERS& headers) {
+  const auto* optional = reinterpret_cast<const unsigned char*>(&headers.OptionalHeader);
+  return reinterpret_cast<const IMAGE_SECTION_HEADER*>(optional + headers.FileHeader.SizeOfOptionalHeader);
+}
+
+bool is_code(const IMAGE_NT_HEADERS& headers, uint64_t offset) {
+  const IMAGE_SECTION_HEADER* section = first_section(headers);
+  for (size_t i = 0; i < headers.FileHeader.NumberOfSections; ++i, ++section) {
+    const uint64_t begin = section->VirtualAddress;
+    if ((section->Characteristics & IMAGE_SCN_MEM_EXECUTE) == 0 || offset < begin) continue;
+    if (offset - begin < section->Misc.VirtualSize) return true;
+  }
+  return false;
+}
+
+constexpr uint64_t hash_begin = 0xCBF2'9CE4'8422'2325;  // FNV-1a, 64 bits
+
+uint64_t hash(uint64_t before, const void* bytes, size_t size) {
+  const unsigned char* next = static_cast<const unsigned char*>(bytes);
+  for (; size > 0; --size) before = (before ^ *next++) * 0x0000'0100'0000'01B3;
+  return before;
+}
+
+kith_status file_of(HMODULE module, wide_text& out) {
+  for (DWORD room = MAX_PATH;; room *= 2) {
+    if (!out.resize(room)) return KITH_E_NO_MEMORY;
+    const DWORD length = GetModuleFileNameW(module, out.data(), room);
+    if (length == 0) return fail_with_last_error();
+    if (length < room) return out.resize(length + 1) ? KITH_OK : KITH_E_NO_MEMORY;
+  }
+}
+
+uint64_t hash_of_name(const wide_text& path) {
+  const wchar_t* name = path.data();
+  for (const wchar_t* unit = name; *unit != L'\0'; ++unit) {
+    if (*unit == L'\\' || *unit == L'/') name = unit + 1;
+  }
+  uint64_t result = hash_begin;
+  for (; *name != L'\0'; ++name) {
+    const wchar_t lower = *name >= L'A' && *name <= L'Z' ? static_cast<wchar_t>(*name - L'A' + L'a') : *name;
+    result = hash(result, &lower, sizeof(lower));
+  }
+  return result;
+}
+
+// Which build of a module it is. A build that is to be reproducible has no time stamp, and most have no check
+// sum; then the name of the file and the exact places and sizes of the sections have to do.
+struct build_identity {
+  uint32_t stamp;
+  uint32_t image_size;
+  uint32_t check_sum;
+  uint32_t entry_point;
+  uint64_t sections;
+  uint64_t name;
+};
+static_assert(sizeof(build_identity) == build_identity_size);
+
+build_identity identity_of(const IMAGE_NT_HEADERS& headers, const wide_text& path) {
+  const size_t sections_size = headers.FileHeader.NumberOfSections * sizeof(IMAGE_SECTION_HEADER);
+  build_identity result = {};
+  result.stamp = headers.FileHeader.TimeDateStamp;
+  result.image_size = headers.OptionalHeader.SizeOfImage;
+  result.check_sum = headers.OptionalHeader.CheckSum;
+  result.entry_point = headers.OptionalHeader.AddressOfEntryPoint;
+  result.sections = hash(hash_begin, first_section(headers), sections_size);
+  result.name = hash_of_name(path);
+  return result;
+}
+
+bool is_build(HMODULE module, const code_place& place) {
+  const IMAGE_NT_HEADERS* headers = headers_of(module);
+  wide_text path;
+  if (headers == nullptr || file_of(module, path) != KITH_OK) return false;
+  const build_identity found = identity_of(*headers, path);
+  return std::memcmp(&found, place.identity, sizeof(found)) == 0;
+}
+
+// nullptr: none that is loaded, or they cannot be listed.
+HMODULE find_loaded(const code_place& place) {
+  buffer<HMODULE> modules;
+  DWORD bytes = 256 * sizeof(HMODULE);
+  do {
+    if (!modules.resize(bytes / sizeof(HMODULE))) return nullptr;
+    const DWORD room = static_cast<DWORD>(modules.size() * sizeof(HMODULE));
+    if (!K32EnumProcessModules(GetCurrentProcess(), modules.data(), room, &bytes)) return nullptr;
+  } while (bytes > modules.size() * sizeof(HMODULE));
+  if (!modules.resize(bytes / sizeof(HMODULE))) return nullptr;
+  for (const HMODULE module : modules) {
+    if (is_build(module, place)) return module;
+  }
+  return nullptr;
+}
+
+// Loads the file, and keeps it for ever: a function that was found in it may be called at any time.
+kith_status load(const text& path, HMODULE& out) {
+  wide_text wide;
+  if (const kith_status status = to_utf16(path.data(), path.size() - 1, wide); status != KITH_OK)
+    return status;
+  DWORD mode = 0;
+  // Of this thread only: a library that is missing another one is our error to report, not a dialog box.
+  SetThreadErrorMode(SEM_FAILCRITICALERRORS | SEM_NOOPENFILEERRORBOX, &mode);
+  // Libraries that it needs are looked for beside it.
+  const HMODULE loaded = LoadLibraryExW(wide.data(), nullptr, LOAD_WITH_ALTERED_SEARCH_PATH);
+  const DWORD error = GetLastError();
+  SetThreadErrorMode(mode, nullptr);
+  if (loaded == nullptr) {
+    fail(static_cast<int32_t>(error));
+    return KITH_E_MISMATCH;
+  }
+  out = loaded;
+  return KITH_OK;
+}
+
+kith_status find_module(const code_place& place, HMODULE& out) {
+  if (place.path.size() <= 1) {
+    out = GetModuleHandleW(nullptr);
+    return is_build(out, place) ? KITH_OK : KITH_E_MISMATCH;
+  }
+  out = find_loaded(place);
+  if (out != nullptr) return KITH_OK;
+  if (const kith_status status = load(place.path, out); status != KITH_OK) return status;
+  if (is_build(out, place)) return KITH_OK;
+  FreeLibrary(out);
+  return KITH_E_MISMATCH;
+}
+
+}  // namespace
+
+kith_status code_locate(kith_entry entry, code_place& out) {
+  HMODULE module = nullptr;
+  constexpr DWORD by_address =
+      GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+  if (!GetModuleHandleExW(by_address, reinterpret_cast<LPCWSTR>(entry), &module)) return KITH_E_NO_FUNCTION;
+  const uint64_t offset = reinterpret_cast<uintptr_t>(entry) - reinterpret_cast<uintptr_t>(module);
+  const IMAGE_NT_HEADERS* headers = headers_of(module);
+  if (headers == nullptr || !is_code(*headers, offset)) return KITH_E_NO_FUNCTION;
+
+  wide_text path;
+  text utf8;
+  kith_status status = file_of(module, path);
+  const bool is_program = module == GetModuleHandleW(nullptr);
+  if (status == KITH_OK && !is_program) status = to_utf8(path.data(), path.size() - 1, utf8);
+  if (status != KITH_OK) return status;
+  out.path.clear();
+  if (!out.path.append(utf8.data(), utf8.size())) return KITH_E_NO_MEMORY;
+  const build_identity identity = identity_of(*headers, path);
+  std::memcpy(out.identity, &identity, sizeof(identity));
+  out.offset = offset;
+  return KITH_OK;
+}
+
+kith_status code_resolve(const code_place& place, kith_entry& out) {
+  HMODULE module = nullptr;
+  if (const kith_status status = find_module(place, module); status != KITH_OK) return status;
+  if (!is_code(*headers_of(module), place.offset)) return KITH_E_NO_FUNCTION;
+  out = reinterpret_cast<kith_entry>(reinterpret_cast<uintptr_t>(module) +
+                                     static_cast<uintptr_t>(place.offset));
+  return KITH_OK;
+}
+
+}  // namespace kith::platform

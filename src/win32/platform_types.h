@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// The types of the Windows port that shared code holds but never looks into. A HANDLE is a void*: windows.h stays out of here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace kith::platform {
+
+// Owns a HANDLE. None of ours is inheritable; a child gets what it was given by DuplicateHandle.
+class native_handle {
+ public:
+  native_handle() = default;
+  explicit native_handle(void* handle) : handle_(handle) {}  // INVALID_HANDLE_VALUE must be turned into nullptr before
+  native_handle(native_handle&& other) noexcept : handle_(other.release()) {}
+  native_handle& operator=(native_handle&& other) noexcept {
+    if (this != &other) reset(other.release());
+    return *this;
+  }
+  native_handle(const native_handle&) = delete;
+  native_handle& operator=(const native_handle&) = delete;
+  ~native_handle() { reset(); }
+
+  bool valid() const { return handle_ != nullptr; }
+  void* get() const { return handle_; }
+  void* release() { return std::exchange(handle_, nullptr); }
+  void reset(void* handle = nullptr);  // handle.cpp: the only place that calls CloseHandle
+
+ private:
+  void* handle_ = nullptr;
+};
+
+struct memory {
+  native_handle object;
+  native_handle read_only;  // what others are given, once restricted
+  void* base = nullptr;
+  size_t size = 0;
+  bool writable = true;
+};
+
+struct stream {
+  native_handle pipe;
+};
+
+struct process {
+  int64_t pid = -1;
+  native_handle handle;
+};
+
+}  // namespace kith::platform

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#include "exit_codes.h"
+#include "win32_error.h"
+
+namespace kith::platform {
+namespace {
+
+kith_status end_process(const process& self, uint32_t exit_code) {
+  if (TerminateProcess(self.handle.get(), exit_code)) return KITH_OK;
+  // We made the process, so our handle has every right: this says that it has ended, or is about to.
+  if (GetLastError() == ERROR_ACCESS_DENIED) return KITH_OK;
+  return fail_with_last_error();
+}
+
+}  // namespace
+
+kith_status process_fork(process&, fork_side&) { return KITH_E_UNSUPPORTED; }
+
+int64_t process_id(const process& self) { return self.pid; }
+
+kith_status process_terminate(const process& self) { return end_process(self, exit_code_terminated); }
+
+kith_status process_kill(const process& self) { return end_process(self, exit_code_killed); }
+
+// There are no zombies: what is left of a process goes with the last handle to it.
+void process_forget(process& self) { self.handle.reset(); }
+
+}  // namespace kith::platform
