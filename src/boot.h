@@ -24,9 +24,12 @@ struct boot_plan {
 
 struct boot_segment {
   shm::segment segment;
-  buffer<unsigned char> private_copy;  // where the segment lies when it is not shared memory
+  // Where the segment lies when it is not shared memory: in place if it is small.
+  buffer<unsigned char> private_copy;
+  alignas(64) unsigned char small_copy[512];
   buffer<platform::passed_handle> passed;
   text variable;  // KITH_BOOT=...
+  boot_segment() {}  // not `= default`: that would zero small_copy wherever one is value-initialised
 
   shm::bootstrap_state& state() const { return *reinterpret_cast<shm::bootstrap_state*>(segment.state); }
 };
@@ -40,8 +43,9 @@ kith_status boot_write_private(const boot_plan& plan, const given_shares& shares
 // Reads KITH_BOOT when first called. What it finds is kept for the life of the process.
 shm::run_kind boot_run();
 
-// Makes a bootstrap segment that this process already has (a forked child) its own.
-void boot_adopt(shm::segment&& segment);
+// For a forked child: `boot`, which lives as long as the process, is what it was told. Only a pointer is kept, as every page that a
+// forked child writes to is copied for it first.
+void boot_adopt(const boot_segment& boot);
 
 // kith_child_main was called.
 void boot_take_over();

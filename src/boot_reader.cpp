@@ -15,12 +15,15 @@ namespace {
 
 constexpr int64_t longest_wait_for_parent_ms = 10'000;
 
-// Written once, by read_variable or boot_adopt; the claims are guarded by the library mutex.
+// Written once, by read_variable or adopt_forked; the claims are guarded by the library mutex.
 uv_once_t once = UV_ONCE_INIT;
 bool present = false;
 bool taken_over = false;
 shm::segment* segment = nullptr;  // lives as long as the process
 buffer<bool>* claims = nullptr;   // one a share
+
+// Set in a forked child, until the first call that wants to know.
+const boot_segment* forked = nullptr;
 
 shm::bootstrap_state& state() { return *reinterpret_cast<shm::bootstrap_state*>(segment->state); }
 
@@ -119,6 +122,21 @@ void read_variable() {
 
 void do_nothing() {}
 
+// What this process was told before it forked was told to its parent.
+void adopt_forked() {
+  uv_once(&once, do_nothing);
+  present = false;
+  taken_over = true;
+  segment = make<shm::segment>();
+  if (segment != nullptr) {
+    segment->state = forked->segment.state;
+    segment->data = forked->segment.data;
+    segment->data_size = forked->segment.data_size;
+    present = pieces_are_sound() && prepare_claims();
+  }
+  forked = nullptr;
+}
+
 kith_status find_entry(const shm::bootstrap_state& boot, kith_entry& out) {
   if (boot.run == static_cast<uint32_t>(shm::run_kind::name)) return entry_find(at(boot.name), out);
   platform::code_place place;
@@ -131,18 +149,12 @@ kith_status find_entry(const shm::bootstrap_state& boot, kith_entry& out) {
 }  // namespace
 
 shm::run_kind boot_run() {
+  if (forked != nullptr) adopt_forked();
   uv_once(&once, read_variable);
   return present ? static_cast<shm::run_kind>(state().run) : shm::run_kind::program;
 }
 
-void boot_adopt(shm::segment&& given) {
-  uv_once(&once, do_nothing);
-  segment = make<shm::segment>();
-  if (segment == nullptr) return;
-  *segment = std::move(given);
-  present = pieces_are_sound() && prepare_claims();
-  taken_over = true;
-}
+void boot_adopt(const boot_segment& boot) { forked = &boot; }
 
 void boot_take_over() {
   taken_over = true;
@@ -150,7 +162,7 @@ void boot_take_over() {
   if (present) state().progress.store(shm::child_took_over, std::memory_order_relaxed);
 }
 
-bool boot_taken_over() { return taken_over; }
+bool boot_taken_over() { return taken_over || forked != nullptr; }
 
 kith_status boot_find_task(boot_task& out) {
   const shm::bootstrap_state& boot = state();

@@ -102,9 +102,13 @@ kith_status boot_write_private(const boot_plan& plan, const given_shares& shares
   const size_t size = static_cast<size_t>(write_pieces(plan, shares, nullptr, nullptr));
   constexpr size_t overhead = sizeof(shm::bootstrap_state) + argument_alignment;
   if (size < plan.argument_size || size > SIZE_MAX - overhead) return KITH_E_TOO_LARGE;
-  if (!out.private_copy.resize(size + overhead)) return KITH_E_NO_MEMORY;
-  const uintptr_t start = reinterpret_cast<uintptr_t>(out.private_copy.data());
-  out.segment.state = reinterpret_cast<unsigned char*>((start + argument_alignment - 1) / argument_alignment * argument_alignment);
+  unsigned char* place = out.small_copy;
+  if (size + overhead > sizeof out.small_copy) {
+    if (!out.private_copy.resize(size + overhead)) return KITH_E_NO_MEMORY;
+    place = out.private_copy.data();
+  }
+  const uintptr_t start = reinterpret_cast<uintptr_t>(place);
+  out.segment.state = place + (argument_alignment - start % argument_alignment) % argument_alignment;
   out.segment.data = out.segment.state + sizeof(shm::bootstrap_state);
   out.segment.data_size = size;
   return fill_in(plan, shares, out);

@@ -45,12 +45,15 @@ void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptor
   buffer<uint64_t> keep;
   if (!copy_given_handles(boot, keep)) platform::exit_now(code_of_no_entry);
   channel_forget_all();
-  process_forget_all();
   keep_mappings_only();
-  if (!keep_descriptors) platform::close_all_handles_but(keep.data(), keep.size());
+  if (keep_descriptors) {
+    process_forget_all();
+  } else {
+    platform::close_all_handles_but(keep.data(), keep.size());
+  }
   const shm::bootstrap_piece piece = boot.state().argument;
   const void* argument = piece.size == 0 ? nullptr : boot.segment.data + piece.offset;
-  boot_adopt(static_cast<shm::segment&&>(boot.segment));
+  boot_adopt(boot);
   const int32_t code = entry(argument, static_cast<size_t>(piece.size));
   channel_close_all();
   platform::flush_standard_streams();

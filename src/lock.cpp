@@ -12,7 +12,7 @@ namespace {
 // Waiters see `closed` when they look again: at once if they are woken, else after their slice.
 void begin_close(object& self) {
   lock_object& lock = static_cast<lock_object&>(self);
-  platform::wake(lock.waiting(), lock.state().word, UINT32_MAX);
+  platform::wake(lock.waiting(), lock.state->word, UINT32_MAX);
 }
 
 void destroy(object* self) {
@@ -33,6 +33,7 @@ kith_status lock_open(mapping* shared, bool borrowed, void** out) {
   }
   self->type = &lock_class;
   self->shared = shared;
+  self->state = reinterpret_cast<shm::lock_state*>(shared->segment.state);
   self->borrowed = borrowed;
   void* handle = handle_open(self);
   if (handle == nullptr) {
@@ -42,6 +43,17 @@ kith_status lock_open(mapping* shared, bool borrowed, void** out) {
   }
   *out = handle;
   return KITH_OK;
+}
+
+// Apart from kith_lock_acquire, and not in the unnamed namespace, so that compilers keep it out of there: the registers it needs would
+// cost the common path a fifth of its time.
+kith_status lock_wait(kith_lock* lock, int64_t timeout_ms);
+
+kith_status lock_wait(kith_lock* lock, int64_t timeout_ms) {
+  pinned<lock_object> self(lock, object_kind::lock);
+  if (self.status() != KITH_OK) return self.status();
+  const deadline until = deadline_in(platform::clock_now(), timeout_ms);
+  return shm::lock_acquire_slow(*self->state, self->waiting(), self->patience_until(until));
 }
 
 void lock_close_borrowed(kith_lock* lock) { handle_close(lock, object_kind::lock); }
@@ -72,24 +84,20 @@ kith_status kith_lock_acquire(kith_lock* lock, int64_t timeout_ms) {
   object* found = nullptr;
   if (kith_status status = handle_find(lock, object_kind::lock, found); status != KITH_OK) return status;
   if (!timeout_is_valid(timeout_ms)) return KITH_E_INVALID;
-  if (shm::lock_try_fast(static_cast<lock_object*>(found)->state())) return KITH_OK;
-  pinned<lock_object> self(lock, object_kind::lock);
-  if (self.status() != KITH_OK) return self.status();
-  const deadline until = deadline_in(platform::clock_now(), timeout_ms);
-  return shm::lock_acquire_slow(self->state(), self->waiting(), self->patience_until(until));
+  return shm::lock_try_fast(*static_cast<lock_object*>(found)->state) ? KITH_OK : lock_wait(lock, timeout_ms);
 }
 
 kith_status kith_lock_release(kith_lock* lock) {
   object* found = nullptr;
   if (kith_status status = handle_find(lock, object_kind::lock, found); status != KITH_OK) return status;
   lock_object& self = *static_cast<lock_object*>(found);
-  return shm::lock_release(self.state(), self.waiting());
+  return shm::lock_release(*self.state, self.waiting());
 }
 
 kith_status kith_lock_mark_consistent(kith_lock* lock) {
   object* found = nullptr;
   if (kith_status status = handle_find(lock, object_kind::lock, found); status != KITH_OK) return status;
-  return shm::lock_mark_consistent(static_cast<lock_object*>(found)->state());
+  return shm::lock_mark_consistent(*static_cast<lock_object*>(found)->state);
 }
 
 void kith_lock_close(kith_lock* lock) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Handles: what the user holds, and the objects behind them.
 //
-// A handle is the address of a slot with the slot's generation in the low six bits. Slots are never given back to the OS, so a
-// handle that was closed can be looked up and is found to be of an old generation, instead of reading freed memory. Slots are used
-// again in the order they were freed and only when many wait, so a stale handle stays recognisable for thousands of creations.
+// A handle is the address of a slot with a generation in the low six bits; the slot knows which handle is its current one. Slots are
+// never given back to the OS, so a handle that was closed can be looked up and is found to be stale, instead of reading freed
+// memory. Slots are used again in the order they were freed and only when many wait, so a stale handle stays
+// recognisable for thousands of creations.
 //
 // A call that waits pins the object, so that a close by another thread lets it finish; calls that do not wait look the object
 // up without pinning, which costs no atomic write.
@@ -33,15 +34,39 @@ struct object {
   std::atomic<bool> closed{false};
 };
 
+inline constexpr uintptr_t handle_tag_mask = 63;
+
+// Aligned to 64, so that the low six bits of its address are free for the tag.
+struct handle_slot {
+  std::atomic<const void*> current;  // the open handle; nullptr: none
+  object* body;
+  object_kind kind;  // of the body, here because every call looks at it
+  std::atomic<uint32_t> pins;
+  uint32_t generation;  // guarded by the library mutex, as is next_free
+  handle_slot* next_free;
+};
+static_assert(sizeof(handle_slot) <= 64);
+
+inline handle_slot* slot_of(const void* handle) {
+  return reinterpret_cast<handle_slot*>(reinterpret_cast<uintptr_t>(handle) & ~handle_tag_mask);
+}
+
 // Gives the object a handle; nullptr: no memory.
 void* handle_open(object* self);
 
 // The object behind a handle. KITH_E_INVALID: NULL or closed; KITH_E_MISMATCH: another kind.
-kith_status handle_find(const void* handle, object_kind kind, object*& out);
-kith_status handle_find_any(const void* handle, object*& out);
+inline kith_status handle_find(const void* handle, object_kind kind, object*& out) {
+  const handle_slot* slot = slot_of(handle);
+  // Acquire, with the release in handle_open: who sees the handle sees the object.
+  if (slot == nullptr || slot->current.load(std::memory_order_acquire) != handle) return KITH_E_INVALID;
+  if (slot->kind != kind) return KITH_E_MISMATCH;
+  out = slot->body;
+  return KITH_OK;
+}
 
 // The same, and the object stays until handle_unpin.
 kith_status handle_pin(const void* handle, object_kind kind, object*& out);
+kith_status handle_pin_any(const void* handle, object*& out);
 void handle_unpin(const void* handle);
 
 // Ends the handle; the object goes when its last pin does. Nothing happens when it is NULL, closed, or of another kind.

@@ -46,6 +46,21 @@ bool same_variable(const char* a, size_t a_length, const char* b, size_t b_lengt
 void flush_standard_streams();       // stdout and stderr of this process
 [[noreturn]] void exit_now(int code);  // ends the process, running no handlers
 
+// ---- fence.cpp: an asymmetric pair of full fences, between processes --------------------------------------------------------
+
+// The light one is for the common path, the heavy one for the rare path; a light and a heavy fence order against each other as two
+// seq_cst fences do. Where the OS can make all cores of all kith processes run a fence on demand (Linux: membarrier), the light
+// one is no instruction at all; elsewhere both are seq_cst fences.
+extern std::atomic<bool> light_fence_is_free;  // set by find_self, before this process can hold a lock
+void join_fences();                            // called by find_self
+void heavy_fence();
+
+inline void light_fence() {
+  // Keeps the compiler from moving the accesses; in the other case the core, too.
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  if (!light_fence_is_free.load(std::memory_order_relaxed)) std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+
 // ---- identity.cpp ------------------------------------------------------------------------------------------------------------
 
 extern std::atomic<uint64_t> self_bits;  // 0: not known yet, or forked since
@@ -58,7 +73,7 @@ inline identity self() {
 }
 
 liveness alive(identity who);
-uint64_t current_thread();  // differs between the living threads of this process; never 0; costs next to nothing
+// current_thread() is in platform_types.h, inline: differs between the living threads of this process, and costs next to nothing.
 uint64_t pid_namespace();   // pids mean the same processes where this is equal; 0: cannot be told
 
 // ---- memory.cpp --------------------------------------------------------------------------------------------------------------
@@ -140,7 +155,8 @@ kith_status process_spawn(const spawn_plan& plan, process& out);
 enum class fork_side { parent, child };
 kith_status process_fork(process& out, fork_side& side);  // out is filled in the parent only
 // fork.cpp. In a forked child: the parent's children are not ours, and of its memory we keep the mapping, not the handles.
-void process_disown(process& self);
+void process_close_handles(process& self);
+void process_disown(process& self);  // its handles are closed, and their numbers may belong to others
 void memory_keep_mapping_only(memory& self);
 
 int64_t process_id(const process& self);

@@ -24,6 +24,7 @@ constexpr int64_t code_of_terminate = 15;
 constexpr int64_t code_of_kill = 9;
 
 struct process_object : object {
+  identity parent;  // who started it; in a forked child, the copy of the object is good for close only
   platform::process process;
   shm::segment boot;  // of a child that runs a function: says how far it came
   bool runs_function = false;
@@ -37,7 +38,11 @@ struct process_object : object {
 
 void destroy(object* object) {
   process_object* self = static_cast<process_object*>(object);
-  platform::process_forget(self->process);
+  if (self->parent == platform::self()) {
+    platform::process_forget(self->process);
+  } else {
+    platform::process_disown(self->process);
+  }
   shm::segment_close(self->boot);
   unmake(self);
 }
@@ -82,6 +87,7 @@ kith_status make_process(void** out_handle, process_object** out) {
   process_object* self = make<process_object>();
   if (self == nullptr) return KITH_E_NO_MEMORY;
   self->type = &process_class;
+  self->parent = platform::self();
   void* handle = handle_open(self);
   if (handle == nullptr) {
     unmake(self);
@@ -146,6 +152,8 @@ kith_status start_fork(const kith_process_options& wanted, given_shares& shares,
   return status;
 }
 
+bool is_ours(const process_object& self) { return self.parent == platform::self(); }
+
 // ---- the end -----------------------------------------------------------------------------------------------------------------
 
 // Makes of what the OS says what the user asked to know.
@@ -182,6 +190,7 @@ bool is_collected(process_object& self) {
 kith_status signal(kith_process* process, kith_status (*send)(const platform::process&), bool process_object::*mark) {
   pinned<process_object> self(process, object_kind::process);
   if (self.status() != KITH_OK) return self.status();
+  if (!is_ours(*self)) return KITH_E_INVALID;
   library_guard guard;  // not while another thread reaps: the pid would be free for somebody else
   if (self->collected) return KITH_OK;
   kith_status status = send(self->process);
@@ -195,7 +204,7 @@ void process_forget_all() {
   handle_for_each(
       object_kind::process,
       [](void* handle, object& object, void*) {
-        platform::process_disown(static_cast<process_object&>(object).process);
+        platform::process_close_handles(static_cast<process_object&>(object).process);
         handle_close(handle, object_kind::process);
       },
       nullptr);
@@ -232,7 +241,7 @@ kith_status kith_process_spawn(const kith_process_options* options, kith_process
 kith_status kith_process_wait(kith_process* process, int64_t timeout_ms, kith_exit* out) {
   pinned<process_object> self(process, object_kind::process);
   if (self.status() != KITH_OK) return self.status();
-  if (!timeout_is_valid(timeout_ms) || out == nullptr) return KITH_E_INVALID;
+  if (!timeout_is_valid(timeout_ms) || out == nullptr || !is_ours(*self)) return KITH_E_INVALID;
   const deadline until = deadline_in(platform::clock_now(), timeout_ms);
   while (!is_collected(*self)) {
     const uint64_t now = platform::clock_now();

@@ -28,11 +28,11 @@ struct segment_object : object {
 };
 
 struct lock_object : object {
+  shm::lock_state* state = nullptr;  // in the segment
   mapping* shared = nullptr;
   bool borrowed = false;
   std::atomic<uint64_t> last_probe_ns{0};
 
-  shm::lock_state& state() { return *reinterpret_cast<shm::lock_state*>(shared->segment.state); }
   wait_area& waiting() { return shared->segment.waiting; }
   shm::patience patience_until(deadline until) { return {until, &closed, &last_probe_ns}; }
 };

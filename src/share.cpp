@@ -74,8 +74,7 @@ kith_status given_shares::add(const kith_share& share) {
     if (each.user_handle == share.object && each.kind == shm::segment_kind::channel) return KITH_E_EXISTS;
   }
   object* found = nullptr;
-  if (kith_status status = handle_find_any(share.object, found); status != KITH_OK) return status;
-  if (kith_status status = handle_pin(share.object, found->type->kind, found); status != KITH_OK) return status;
+  if (kith_status status = handle_pin_any(share.object, found); status != KITH_OK) return status;
   given_share given{share.name, std::strlen(share.name), share.object, found, shm::segment_kind::memory, 0, {}};
   kith_status status = describe(*found, given);
   if (status == KITH_OK && !list_.append(given)) status = KITH_E_NO_MEMORY;  // add_all has reserved: it cannot fail

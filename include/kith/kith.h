@@ -233,7 +233,8 @@ typedef struct kith_exit {
  * Exactly the shares and the three standard streams reach the child, no other descriptor or handle. Signals have their default
  * actions and none is blocked in a program or function started by KITH_START_SPAWN. KITH_START_FORK flushes stdout and stderr before,
  * runs the function, flushes them again and ends the child with _exit; every channel end of the parent that was not given is
- * closed in the child; use it only where this process has one thread.
+ * closed in the child; its other handles stay good for their memory, but those of processes only for close. Use it only
+ * where this process has one thread.
  *
  * Returns: KITH_OK; KITH_E_INVALID (not exactly one thing to run, an empty argv, an entry or share that is NULL, a name that is
  * empty or too long, an env entry without a name, an argument for a program); KITH_E_EXISTS (a share name, or a channel end, twice);

@@ -14,8 +14,10 @@ kith_status handle_duplicate(const native_handle& handle, native_handle& out) {
   return KITH_OK;
 }
 
+void process_close_handles(process& self) { self.watch.reset(); }
+
 void process_disown(process& self) {
-  self.watch.reset();
+  (void)self.watch.release();
   self.pid = -1;
   self.collected = true;
 }

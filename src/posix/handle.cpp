@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#if defined(__linux__) && !defined(KITH_PORTABLE)
+#include <sys/syscall.h>
+#endif
 
 #include "posix_internal.h"
 
@@ -25,7 +27,7 @@ int next_kept(int from, const uint64_t* keep, size_t count) {
 }
 
 bool close_range_of(int first, int last) {
-#if defined(SYS_close_range) && !defined(KITH_PORTABLE)
+#if defined(SYS_close_range)
   return syscall(SYS_close_range, static_cast<unsigned>(first), static_cast<unsigned>(last), 0u) == 0;
 #else
   static_cast<void>(first);

@@ -46,8 +46,6 @@ liveness alive(identity who) {
   return make_identity(who.pid(), start_time(record)) == who ? liveness::alive : liveness::dead;
 }
 
-uint64_t current_thread() { return thread_number(); }
-
 uint64_t pid_namespace() { return 1; }  // there is but one
 
 }  // namespace kith::platform

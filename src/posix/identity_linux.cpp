@@ -113,8 +113,6 @@ liveness alive(identity who) {
   return seen == presence::in_record && zombie ? liveness::dead : liveness::alive;
 }
 
-uint64_t current_thread() { return thread_number(); }
-
 // A time namespace shifts the start times that its members see, so it belongs to what makes identities comparable.
 uint64_t pid_namespace() {
   const uint64_t pids = namespace_number("/proc/self/ns/pid");

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The part of identity_*.cpp that all kernels share: keeping the identity of this process, and the number of a thread.
+// The part of identity_*.cpp that all kernels share: keeping the identity of this process.
 #pragma once
-
-#include <bit>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -11,7 +9,11 @@
 
 namespace kith::platform {
 
-inline void forget_self() { self_bits.store(0, std::memory_order_relaxed); }
+// A forked child is another process, and the kernel has its fences registered for the parent.
+inline void forget_self() {
+  self_bits.store(0, std::memory_order_relaxed);
+  light_fence_is_free.store(false, std::memory_order_relaxed);
+}
 
 // Tells whether a forked child will forget the identity of its parent. Threads that race here register the handler twice, which
 // does no harm; the other order, a flag first, would let one of them keep an identity that a fork of its own then inherits.
@@ -25,10 +27,9 @@ inline bool forgotten_in_children() {
 
 inline identity keep_self(uint64_t start_time) {
   const identity who = make_identity(static_cast<uint32_t>(getpid()), start_time);
+  join_fences();
   if (forgotten_in_children()) self_bits.store(who.bits, std::memory_order_relaxed);
   return who;
 }
-
-inline uint64_t thread_number() { return std::bit_cast<uintptr_t>(pthread_self()); }
 
 }  // namespace kith::platform

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "posix_internal.h"
 
@@ -30,6 +31,15 @@ inline kith_status set_object_size(int object, size_t size) {
     return KITH_E_LIMIT;
   }
   return restart([&] { return ftruncate(object, static_cast<off_t>(size)); }) == 0 ? KITH_OK : fail(errno);
+}
+
+// Before memory is committed. Asked for more than there is, Linux does not refuse but calls the OOM killer, which may choose anybody.
+// Up to 16 MiB the look costs more than it tells.
+inline kith_status check_free_memory(size_t size) {
+  constexpr size_t worth_a_look = size_t{16} << 20;
+  if (size <= worth_a_look) return KITH_OK;
+  const uint64_t limit = uv_get_constrained_memory();  // of our container; 0: none, or not known
+  return size < uv_get_free_memory() && (limit == 0 || size < limit) ? KITH_OK : fail(ENOMEM);
 }
 
 // A POSIX shared memory object whose name is gone already. `read_only` is a second descriptor of it, opened while it had the name.

@@ -27,6 +27,7 @@ bool add_seals(const native_handle& object, int seals) { return fcntl(object.get
 
 // In pieces: the kernel undoes a call that a signal interrupts, so one large call would never end under a profiler's timer.
 kith_status commit_object(int object, size_t size) {
+  if (const kith_status status = check_free_memory(size); status != KITH_OK) return status;
   constexpr size_t piece = size_t{1} << 20;
   for (size_t done = 0; done < size; done += piece) {
     const size_t length = size - done < piece ? size - done : piece;

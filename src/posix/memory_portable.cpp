@@ -20,6 +20,7 @@ kith_status commit_object(int object, size_t size) {
   static_cast<void>(size);
   return KITH_OK;
 #else
+  if (const kith_status status = check_free_memory(size); status != KITH_OK) return status;
   int error = EINTR;
   while (error == EINTR) error = posix_fallocate(object, 0, static_cast<off_t>(size));  // gives errno as its result
   return error == 0 || error == EOPNOTSUPP || error == EINVAL ? KITH_OK : fail(error);

@@ -2,6 +2,9 @@
 // The types of the POSIX port that shared code holds but never looks into.
 #pragma once
 
+#include <pthread.h>
+
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -49,5 +52,18 @@ struct process {
   native_handle watch;  // pidfd or kqueue; invalid where there is neither
   bool collected = false;
 };
+
+// The register that points to the thread's own data is the cheapest name of a thread; asking the kernel would be a system call.
+inline uint64_t current_thread() {
+#if defined(__linux__) && defined(__has_builtin)
+#if __has_builtin(__builtin_thread_pointer)
+  return reinterpret_cast<uintptr_t>(__builtin_thread_pointer());
+#else
+  return std::bit_cast<uintptr_t>(pthread_self());
+#endif
+#else
+  return std::bit_cast<uintptr_t>(pthread_self());
+#endif
+}
 
 }  // namespace kith::platform

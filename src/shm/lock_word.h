@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 // The lock: one 64-bit word in shared memory that names its owner.
 //
-//   bit 0       W  somebody may sleep on the word: the one who releases it must wake
-//   bit 1       D  an owner died, and nobody has said yet that the data is in order
+//   bit 0       D  an owner died, and nobody has said yet that the data is in order
+//   bit 1          always zero
 //   bits 2..63     identity of the owner (src/identity.h); zero: free
 //
 // The compare-and-swap that takes the lock writes the whole identity, so there is no instruction at which the lock is held by an
 // unnamed process; wherever the owner is killed, the next one finds its name and sees that it is dead. docs/internals.md has
 // the table of crash points.
+//
+// While the lock is held nobody but its owner writes the word, so one plain store releases it. "Somebody may sleep" stands in a word
+// of its own: the owner stores the word, then reads `waiters`; a waiter stores `waiters`, then reads the word; with a fence between
+// on both sides one of them sees the other. The owner's fence is the light one of an asymmetric pair (platform.h), which is free where the
+// OS has the heavy one: that halves the cost of the common case, in which nobody waits.
 #pragma once
 
 #include <kith/kith.h>
@@ -22,15 +27,14 @@ namespace kith::shm {
 // 64 bytes in the segment.
 struct lock_state {
   std::atomic<uint64_t> word;
-  std::atomic<uint64_t> holder;  // token of the thread that holds it, 0: none; means nothing unless word names our process
-  uint64_t reserved[6];
+  std::atomic<uint64_t> holder;   // token of the thread that holds it; 0: none. Written by that thread only
+  std::atomic<uint64_t> waiters;  // 1: somebody may sleep on the word, so the one who releases it must wake
+  uint64_t reserved[5];
 };
 static_assert(sizeof(lock_state) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free, "a lock in shared memory must not hide another lock");
 
-inline constexpr uint64_t lock_waiters = 1;
-inline constexpr uint64_t lock_died = 2;
-inline constexpr uint64_t lock_flags = lock_waiters | lock_died;
+inline constexpr uint64_t lock_died = 1;
 
 // How long a call may wait, and what ends it early.
 struct patience {
@@ -39,18 +43,19 @@ struct patience {
   std::atomic<uint64_t>* last_probe_ns = nullptr;  // of this handle: keeps polling cheap
 };
 
-// Differs between all living threads of all processes, unlike the OS's number for a thread.
-inline uint64_t thread_token() { return (platform::current_thread() ^ platform::self().bits) | 1; }
+// Differs between all threads of all processes that live at the same time, unlike the OS's number for a thread; and between a
+// thread and its copy in a forked child.
+inline uint64_t thread_token(identity self) { return (platform::current_thread() ^ self.bits) | 1; }
 
 // Takes the lock if it is free and in order. The common case: one compare-and-swap.
 inline bool lock_try_fast(lock_state& lock) {
+  const identity self = platform::self();
   uint64_t free = 0;
   // Acquire, with the release in lock_release: what the last owner did comes before what we do.
-  if (!lock.word.compare_exchange_strong(free, platform::self().bits, std::memory_order_acquire,
-                                         std::memory_order_relaxed)) {
+  if (!lock.word.compare_exchange_strong(free, self.bits, std::memory_order_acquire, std::memory_order_relaxed)) {
     return false;
   }
-  lock.holder.store(thread_token(), std::memory_order_relaxed);
+  lock.holder.store(thread_token(self), std::memory_order_relaxed);
   return true;
 }
 
@@ -60,8 +65,26 @@ inline kith_status lock_acquire(lock_state& lock, wait_area& area, const patienc
   return lock_try_fast(lock) ? KITH_OK : lock_acquire_slow(lock, area, limits);
 }
 
-bool lock_held_by_me(const lock_state& lock);
-kith_status lock_release(lock_state& lock, wait_area& area);
+// Only the thread whose token it is ever writes that token, and it takes it back before it releases the lock: it cannot read
+// an old value of its own, so relaxed is enough. A token of a dead process is nobody's.
+inline bool lock_held_by_me(const lock_state& lock) {
+  // Not self(): a forked child that has not asked for its identity yet holds nothing.
+  const identity self{platform::self_bits.load(std::memory_order_relaxed)};
+  return lock.holder.load(std::memory_order_relaxed) == thread_token(self);
+}
+
+void lock_wake_one(lock_state& lock, wait_area& area);
+
+inline kith_status lock_release(lock_state& lock, wait_area& area) {
+  if (!lock_held_by_me(lock)) return KITH_E_NOT_OWNER;
+  lock.holder.store(0, std::memory_order_relaxed);
+  const uint64_t kept = lock.word.load(std::memory_order_relaxed) & lock_died;
+  lock.word.store(kept, std::memory_order_release);  // pairs with the acquires of the next owner
+  platform::light_fence();                           // pairs with the heavy one in sleep_a_slice
+  if (lock.waiters.load(std::memory_order_relaxed) != 0) lock_wake_one(lock, area);
+  return KITH_OK;
+}
+
 kith_status lock_mark_consistent(lock_state& lock);
 
 }  // namespace kith::shm

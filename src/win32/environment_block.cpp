@@ -45,10 +45,17 @@ kith_status add_given(const char* const* env, variables& all) {
   return KITH_OK;
 }
 
-// What a child needs, whatever it was given. "=C:=C:\folder" is no variable that anybody sets: it says what
-// D:file means to a process that is on C:, and a child that gets our environment unchanged has it too.
-// Without SystemRoot much of Windows fails in the child (sockets, side-by-side assemblies).
-bool is_needed(const wchar_t* variable) { return variable[0] == L'=' || same_name(variable, L"SystemRoot"); }
+// "=C:=C:\folder" says what C:file means to a process that is on another drive. Nobody sets it as a variable,
+// and a child that gets our environment unchanged has it too.
+bool is_folder_of_drive(const wchar_t* variable) {
+  return variable[0] == L'=' && variable[1] != L'\0' && variable[2] == L':';
+}
+
+// What a child needs whatever it was given. Without SystemRoot much of Windows fails in it, as sockets and
+// side-by-side assemblies.
+bool is_needed(const wchar_t* variable) {
+  return is_folder_of_drive(variable) || same_name(variable, L"SystemRoot");
+}
 
 kith_status add_needed(variables& all) {
   wchar_t* const ours = GetEnvironmentStringsW();

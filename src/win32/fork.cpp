@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // There is no fork on Windows: what only a forked child does is never called.
-#include "../platform.h"
-#include "windows_api.h"
+#include "win32_error.h"
 
 namespace kith::platform {
 
@@ -9,11 +8,13 @@ kith_status handle_duplicate(const native_handle& handle, native_handle& out) {
   HANDLE copy = nullptr;
   const HANDLE here = GetCurrentProcess();
   if (!DuplicateHandle(here, handle.get(), here, &copy, 0, FALSE, DUPLICATE_SAME_ACCESS)) {
-    return fail(static_cast<int32_t>(GetLastError()));
+    return fail_with_last_error();
   }
   out.reset(copy);
   return KITH_OK;
 }
+
+void process_close_handles(process&) {}
 
 void process_disown(process&) {}
 

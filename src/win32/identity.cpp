@@ -21,6 +21,7 @@ std::atomic<uint64_t> self_bits{0};
 
 identity find_self() {
   const identity found = make_identity(GetCurrentProcessId(), creation_time(GetCurrentProcess()));
+  join_fences();
   // Relaxed, as in self(): the word is the same whoever writes it.
   self_bits.store(found.bits, std::memory_order_relaxed);
   return found;
@@ -44,8 +45,6 @@ liveness alive(identity who) {
   native_handle ignored;
   return open_if_alive(who, ignored);
 }
-
-uint64_t current_thread() { return GetCurrentThreadId(); }
 
 // Containers of the isolated kind are virtual machines or silos, which cannot hand each other sections by
 // inheritance.

@@ -37,11 +37,10 @@ kith_status memory_create(size_t size, bool /*commit*/, memory& out) {
 
 kith_status memory_attach(native_handle&& object, memory& out) {
   memory made;
-  made.object = std::move(object);
-  made.base = MapViewOfFile(made.object.get(), FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0);
+  made.base = MapViewOfFile(object.get(), FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0);
   if (made.base == nullptr && GetLastError() == ERROR_ACCESS_DENIED) {
     made.writable = false;
-    made.base = MapViewOfFile(made.object.get(), FILE_MAP_READ, 0, 0, 0);
+    made.base = MapViewOfFile(object.get(), FILE_MAP_READ, 0, 0, 0);
   }
   if (made.base == nullptr) {
     // The handle is open (handle_adopt looked), so it is one to something else.
@@ -53,6 +52,7 @@ kith_status memory_attach(native_handle&& object, memory& out) {
     memory_close(made);
     return KITH_E_MISMATCH;
   }
+  made.object = std::move(object);
   out = std::move(made);
   return KITH_OK;
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <psapi.h>  // wants windows.h before it
-
 #include <cstring>
 
-#include "utf16.h"
+#include "program.h"
 #include "win32_error.h"
 
 namespace kith::platform {
@@ -41,23 +39,10 @@ uint64_t hash(uint64_t before, const void* bytes, size_t size) {
   return before;
 }
 
-kith_status file_of(HMODULE module, wide_text& out) {
-  for (DWORD room = MAX_PATH;; room *= 2) {
-    if (!out.resize(room)) return KITH_E_NO_MEMORY;
-    const DWORD length = GetModuleFileNameW(module, out.data(), room);
-    if (length == 0) return fail_with_last_error();
-    if (length < room) return out.resize(length + 1) ? KITH_OK : KITH_E_NO_MEMORY;
-  }
-}
-
 uint64_t hash_of_name(const wide_text& path) {
-  const wchar_t* name = path.data();
-  for (const wchar_t* unit = name; *unit != L'\0'; ++unit) {
-    if (*unit == L'\\' || *unit == L'/') name = unit + 1;
-  }
   uint64_t result = hash_begin;
-  for (; *name != L'\0'; ++name) {
-    const wchar_t lower = *name >= L'A' && *name <= L'Z' ? static_cast<wchar_t>(*name - L'A' + L'a') : *name;
+  for (const wchar_t* unit = last_part(path.data()); *unit != L'\0'; ++unit) {
+    const wchar_t lower = *unit >= L'A' && *unit <= L'Z' ? static_cast<wchar_t>(*unit - L'A' + L'a') : *unit;
     result = hash(result, &lower, sizeof(lower));
   }
   return result;
@@ -90,28 +75,37 @@ build_identity identity_of(const IMAGE_NT_HEADERS& headers, const wide_text& pat
 bool is_build(HMODULE module, const code_place& place) {
   const IMAGE_NT_HEADERS* headers = headers_of(module);
   wide_text path;
-  if (headers == nullptr || file_of(module, path) != KITH_OK) return false;
+  if (headers == nullptr || file_of_module(module, path) != KITH_OK) return false;
   const build_identity found = identity_of(*headers, path);
   return std::memcmp(&found, place.identity, sizeof(found)) == 0;
 }
 
-// nullptr: none that is loaded, or they cannot be listed.
-HMODULE find_loaded(const code_place& place) {
-  buffer<HMODULE> modules;
+kith_status list_modules(buffer<HMODULE>& out) {
   DWORD bytes = 256 * sizeof(HMODULE);
   do {
-    if (!modules.resize(bytes / sizeof(HMODULE))) return nullptr;
-    const DWORD room = static_cast<DWORD>(modules.size() * sizeof(HMODULE));
-    if (!K32EnumProcessModules(GetCurrentProcess(), modules.data(), room, &bytes)) return nullptr;
-  } while (bytes > modules.size() * sizeof(HMODULE));
-  if (!modules.resize(bytes / sizeof(HMODULE))) return nullptr;
-  for (const HMODULE module : modules) {
-    if (is_build(module, place)) return module;
+    if (!out.resize(bytes / sizeof(HMODULE))) return KITH_E_NO_MEMORY;
+    const DWORD room = static_cast<DWORD>(out.size() * sizeof(HMODULE));
+    if (!K32EnumProcessModules(GetCurrentProcess(), out.data(), room, &bytes)) return fail_with_last_error();
+  } while (bytes > out.size() * sizeof(HMODULE));
+  return out.resize(bytes / sizeof(HMODULE)) ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
+// Finds it and keeps it loaded. nullptr: there is none, or the modules cannot be listed, as happens while
+// another thread loads one.
+HMODULE hold_loaded(const code_place& place) {
+  buffer<HMODULE> modules;
+  if (list_modules(modules) != KITH_OK) return nullptr;
+  for (const HMODULE listed : modules) {
+    HMODULE held = nullptr;
+    // Another thread may have unloaded it since it was listed, so it is not looked into before we hold it.
+    if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, reinterpret_cast<LPCWSTR>(listed), &held))
+      continue;
+    if (is_build(held, place)) return held;
+    FreeLibrary(held);
   }
   return nullptr;
 }
 
-// Loads the file, and keeps it for ever: a function that was found in it may be called at any time.
 kith_status load(const text& path, HMODULE& out) {
   wide_text wide;
   if (const kith_status status = to_utf16(path.data(), path.size() - 1, wide); status != KITH_OK)
@@ -131,12 +125,13 @@ kith_status load(const text& path, HMODULE& out) {
   return KITH_OK;
 }
 
+// What is found stays loaded for ever: a function in it may be called at any time.
 kith_status find_module(const code_place& place, HMODULE& out) {
   if (place.path.size() <= 1) {
     out = GetModuleHandleW(nullptr);
     return is_build(out, place) ? KITH_OK : KITH_E_MISMATCH;
   }
-  out = find_loaded(place);
+  out = hold_loaded(place);
   if (out != nullptr) return KITH_OK;
   if (const kith_status status = load(place.path, out); status != KITH_OK) return status;
   if (is_build(out, place)) return KITH_OK;
@@ -157,7 +152,7 @@ kith_status code_locate(kith_entry entry, code_place& out) {
 
   wide_text path;
   text utf8;
-  kith_status status = file_of(module, path);
+  kith_status status = file_of_module(module, path);
   const bool is_program = module == GetModuleHandleW(nullptr);
   if (status == KITH_OK && !is_program) status = to_utf8(path.data(), path.size() - 1, utf8);
   if (status != KITH_OK) return status;

@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <utility>
 
+// As windows.h declares it; the header itself stays out.
+extern "C" __declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
+
 namespace kith::platform {
 
 // Owns a HANDLE. None of ours is inheritable; a child gets what it was given by DuplicateHandle.
@@ -47,5 +50,7 @@ struct process {
   int64_t pid = -1;
   native_handle handle;
 };
+
+inline uint64_t current_thread() { return GetCurrentThreadId(); }
 
 }  // namespace kith::platform

@@ -34,14 +34,6 @@ kith_status full_path(const wchar_t* path, wide_text& out) {
 
 bool is_directory(DWORD attributes) { return (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0; }
 
-const wchar_t* last_part(const wchar_t* path) {
-  const wchar_t* part = path;
-  for (; *path != L'\0'; ++path) {
-    if (*path == L'\\' || *path == L'/' || *path == L':') part = path + 1;
-  }
-  return part;
-}
-
 bool has_extension(const wide_text& path) { return std::wcschr(last_part(path.data()), L'.') != nullptr; }
 
 bool append_exe(wide_text& path) {
@@ -85,8 +77,18 @@ kith_status from_search(const wide_text& name, wide_text& out) {
 
 }  // namespace
 
-kith_status own_program(wide_text& out) {
-  return read_text(out, [](wchar_t* text, DWORD room) { return GetModuleFileNameW(nullptr, text, room); });
+kith_status file_of_module(void* module, wide_text& out) {
+  return read_text(out, [module](wchar_t* text, DWORD room) {
+    return GetModuleFileNameW(static_cast<HMODULE>(module), text, room);
+  });
+}
+
+const wchar_t* last_part(const wchar_t* path) {
+  const wchar_t* part = path;
+  for (; *path != L'\0'; ++path) {
+    if (*path == L'\\' || *path == L'/' || *path == L':') part = path + 1;
+  }
+  return part;
 }
 
 kith_status find_program(const char* name, wide_text& out) {

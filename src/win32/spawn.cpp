@@ -12,8 +12,9 @@
 namespace kith::platform {
 namespace {
 
-// Every CreateProcessW of ours has a list, so that two threads that spawn at once cannot give each other's
-// handles away, and need no lock. `handle` itself, because the child is told its number already.
+// For the bootstrap section: the very handle, because the child is told its number already. There is no lock
+// around this: every CreateProcessW of ours has a list, so two threads that spawn at once give nothing of
+// each other's away, and each has a bootstrap section of its own.
 class inheritable_while_in_scope {
  public:
   explicit inheritable_while_in_scope(HANDLE handle) : handle_(handle) { set(HANDLE_FLAG_INHERIT); }
@@ -39,7 +40,7 @@ struct launch_texts {
 
 kith_status write_texts(const spawn_plan& plan, launch_texts& out) {
   kith_status status =
-      plan.argv == nullptr ? own_program(out.program) : find_program(plan.argv[0], out.program);
+      plan.argv == nullptr ? file_of_module(nullptr, out.program) : find_program(plan.argv[0], out.program);
   if (status == KITH_OK) {
     status = plan.argv == nullptr ? make_command_line(out.program, out.command_line)
                                   : make_command_line(plan.argv, out.command_line);

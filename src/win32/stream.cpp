@@ -69,6 +69,14 @@ kith_status stream_adopt(native_handle&& object, stream& out) {
   return KITH_OK;
 }
 
+const native_handle* stream_handle(const stream& self) { return &self.pipe; }
+
+kith_status stream_adopt(native_handle&& object, stream& out) {
+  if (GetFileType(object.get()) != FILE_TYPE_PIPE) return KITH_E_MISMATCH;
+  out.pipe = std::move(object);
+  return KITH_OK;
+}
+
 void stream_close(stream& self) { self.pipe.reset(); }
 
 }  // namespace kith::platform

@@ -2,14 +2,15 @@
 // Clock and random bytes come from Windows and not from libuv: uv_hrtime and uv_random initialise all of
 // libuv first, which sets the error mode and the C runtime's invalid-parameter handler of the whole process
 // and starts winsock (libuv 1.44, src/win/core.c). A quiet guest does none of these.
-#include <ntsecapi.h>  // wants windows.h before it
-
 #include <bit>
 #include <cstdio>
 #include <cstring>
 
 #include "utf16.h"
 #include "win32_error.h"
+
+// RtlGenRandom by its real name. Microsoft's own declaration, in ntsecapi.h, lacks the calling convention.
+extern "C" BOOLEAN NTAPI SystemFunction036(void* buffer, ULONG size);
 
 namespace kith::platform {
 
@@ -24,13 +25,13 @@ uint64_t clock_now() {
   return count / rate * ns_per_second + count % rate * ns_per_second / rate;
 }
 
-// RtlGenRandom is in a library that is linked anyway, loads no provider, and cannot fail in practice.
+// This function is in a library that is linked anyway, and is what libuv and most C runtimes call.
 kith_status random_bytes(void* out, size_t size) {
   constexpr size_t most_at_once = 1u << 20;
   unsigned char* next = static_cast<unsigned char*>(out);
   while (size > 0) {
     const size_t now = size < most_at_once ? size : most_at_once;
-    if (!RtlGenRandom(next, static_cast<ULONG>(now))) return fail(ERROR_GEN_FAILURE);
+    if (!SystemFunction036(next, static_cast<ULONG>(now))) return fail(ERROR_GEN_FAILURE);
     next += now;
     size -= now;
   }

@@ -13,4 +13,8 @@
 #define _WIN32_WINNT 0x0A00
 #endif
 
+// psapi.h needs windows.h before it.
+// clang-format off
 #include <windows.h>
+#include <psapi.h>
+// clang-format on

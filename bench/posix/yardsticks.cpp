@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+#include "../yardsticks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#endif
+
+extern char** environ;
+
+namespace bench {
+
+namespace {
+
+void need(bool good, const char* what) {
+  if (good) return;
+  std::perror(what);
+  std::exit(1);
+}
+
+double now_us() {
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// ---- locks ------------------------------------------------------------------------------------------------------------------
+
+pthread_mutex_t* mutex_at(void* place) { return static_cast<pthread_mutex_t*>(place); }
+
+void create_mutex(void* place, bool robust) {
+  pthread_mutexattr_t how;
+  need(pthread_mutexattr_init(&how) == 0 && pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED) == 0, "mutex");
+#if defined(__linux__)
+  if (robust) need(pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST) == 0, "robust mutex");
+#else
+  (void)robust;  // macOS has none
+#endif
+  need(pthread_mutex_init(mutex_at(place), &how) == 0, "mutex");
+  pthread_mutexattr_destroy(&how);
+}
+
+void work_with_mutex(void* place, volatile int64_t& counter, uint64_t times) {
+  for (uint64_t i = 0; i < times; ++i) {
+    need(pthread_mutex_lock(mutex_at(place)) == 0, "lock");
+    counter = counter + 1;
+    need(pthread_mutex_unlock(mutex_at(place)) == 0, "unlock");
+  }
+}
+
+[[maybe_unused]] void acquire_robust(void* place) {
+  const int result = pthread_mutex_lock(mutex_at(place));
+  need(result == 0 || result == EOWNERDEAD, "lock");
+}
+
+constexpr lock_yardstick locks[] = {
+#if defined(__linux__)
+    {"pthread robust", [](void* place) { create_mutex(place, true); }, work_with_mutex, acquire_robust},
+#endif
+    {"pthread", [](void* place) { create_mutex(place, false); }, work_with_mutex, nullptr},
+};
+
+// ---- starting ---------------------------------------------------------------------------------------------------------------
+
+void await_end(pid_t child) {
+  int status = 0;
+  need(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "child");
+}
+
+void start_by_fork(const char*) {
+  const pid_t child = fork();
+  if (child == 0) _exit(0);
+  await_end(child);
+}
+
+void start_by_vfork(const char* program) {
+  char* const argv[] = {const_cast<char*>(program), nullptr};
+  const pid_t child = vfork();
+  if (child == 0) {
+    execve(program, argv, environ);
+    _exit(127);
+  }
+  await_end(child);
+}
+
+void start_by_posix_spawn(const char* program) {
+  char* const argv[] = {const_cast<char*>(program), nullptr};
+  pid_t child = -1;
+  need(posix_spawn(&child, program, nullptr, nullptr, argv, environ) == 0, "posix_spawn");
+  await_end(child);
+}
+
+constexpr start_yardstick functions[] = {{"fork", start_by_fork}};
+constexpr start_yardstick programs[] = {{"vfork+exec", start_by_vfork}, {"posix_spawn", start_by_posix_spawn}};
+
+// ---- messages ---------------------------------------------------------------------------------------------------------------
+
+constexpr size_t message_size = 64;
+
+// A child that answers each message, or only counts them and tells the number at the end.
+pid_t start_peer(int& ours, bool answers) {
+  int ends[2];
+  need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
+  const pid_t child = fork();
+  need(child >= 0, "fork");
+  if (child == 0) {
+    close(ends[0]);
+    unsigned char message[message_size];
+    ssize_t got;
+    while ((got = read(ends[1], message, sizeof message)) > 0 && message[0] == 0) {
+      if (answers && write(ends[1], message, static_cast<size_t>(got)) != got) break;
+    }
+    if (write(ends[1], message, 1) != 1) _exit(1);
+    _exit(0);
+  }
+  close(ends[1]);
+  ours = ends[0];
+  return child;
+}
+
+// Ends the child with a last message, which it answers when it has received all before.
+void end_peer(int ours, pid_t child) {
+  unsigned char message[message_size] = {1};
+  need(write(ours, message, sizeof message) > 0 && read(ours, message, sizeof message) > 0, "last message");
+  close(ours);
+  await_end(child);
+}
+
+std::vector<double> socketpair_round_trips(int count) {
+  int ours = -1;
+  const pid_t child = start_peer(ours, true);
+  unsigned char message[message_size] = {};
+  std::vector<double> samples;
+  for (int i = 0; i < count; ++i) {
+    const double began = now_us();
+    need(write(ours, message, sizeof message) > 0 && read(ours, message, sizeof message) > 0, "round trip");
+    samples.push_back(now_us() - began);
+  }
+  end_peer(ours, child);
+  return samples;
+}
+
+double socketpair_stream(double seconds) {
+  int ours = -1;
+  const pid_t child = start_peer(ours, false);
+  const unsigned char message[message_size] = {};
+  const double began = now_us();
+  double count = 0;
+  for (; now_us() - began < seconds * 1e6; ++count) need(write(ours, message, sizeof message) > 0, "send");
+  end_peer(ours, child);
+  return count / (now_us() - began);
+}
+
+#if defined(__linux__)
+using word = std::atomic<uint32_t>;
+
+void sleep_while(word& w, uint32_t value) {
+  while (w.load() == value) syscall(SYS_futex, &w, FUTEX_WAIT, value, nullptr, nullptr, 0);
+}
+
+void set_and_wake(word& w, uint32_t value) {
+  w.store(value);
+  syscall(SYS_futex, &w, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+// Both sides sleep on a word each, without spinning: what it costs to wake another process, twice.
+std::vector<double> futex_round_trips(int count) {
+  void* const place = mmap(nullptr, 128, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  need(place != MAP_FAILED, "mmap");
+  word& ping = *static_cast<word*>(place);
+  word& pong = *reinterpret_cast<word*>(static_cast<unsigned char*>(place) + 64);
+  const auto turns = static_cast<uint32_t>(count);
+  const pid_t child = fork();
+  if (child == 0) {
+    for (uint32_t i = 0; i < turns; ++i) {
+      sleep_while(ping, i);
+      set_and_wake(pong, i + 1);
+    }
+    _exit(0);
+  }
+  std::vector<double> samples;
+  for (uint32_t i = 0; i < turns; ++i) {
+    const double began = now_us();
+    set_and_wake(ping, i + 1);
+    sleep_while(pong, i);
+    samples.push_back(now_us() - began);
+  }
+  await_end(child);
+  munmap(place, 128);
+  return samples;
+}
+#endif
+
+constexpr message_yardstick messages[] = {
+    {"socketpair", socketpair_round_trips, socketpair_stream},
+#if defined(__linux__)
+    {"futex", futex_round_trips, nullptr},
+#endif
+};
+
+}  // namespace
+
+std::span<const lock_yardstick> lock_yardsticks() { return locks; }
+std::span<const start_yardstick> function_yardsticks() { return functions; }
+std::span<const start_yardstick> program_yardsticks() { return programs; }
+std::span<const message_yardstick> message_yardsticks() { return messages; }
+
+}  // namespace bench

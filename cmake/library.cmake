@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+# The library's targets: kith (static) and kith_shared.
+
+include(cmake/flags.cmake)
+
+# The OS's own libraries that kith calls, by name.
+if(WIN32)
+  set(KITH_SYSTEM_LIBRARIES advapi32 bcrypt)
+elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  set(KITH_SYSTEM_LIBRARIES pthread dl rt)
+elseif(APPLE)
+  set(KITH_SYSTEM_LIBRARIES "")
+else()
+  set(KITH_SYSTEM_LIBRARIES pthread)
+endif()
+
+function(kith_set_usage target)
+  target_include_directories(${target} INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  target_link_libraries(${target} PRIVATE kith::libuv ${KITH_SYSTEM_LIBRARIES})
+endfunction()
+
+add_library(kith_objects OBJECT ${KITH_SOURCES})
+kith_set_library_flags(kith_objects)
+target_link_libraries(kith_objects PRIVATE kith::libuv)
+
+# The static library with a wait file of one's choice.
+function(kith_add_static_library name wait_source)
+  add_library(${name} STATIC ${wait_source} $<TARGET_OBJECTS:kith_objects>)
+  kith_set_library_flags(${name})
+  kith_set_usage(${name})
+endfunction()
+
+kith_add_static_library(kith "${KITH_WAIT_SOURCE}")
+add_library(kith::kith ALIAS kith)
+set_target_properties(kith PROPERTIES OUTPUT_NAME $<IF:$<BOOL:${MSVC}>,kith_static,kith>)
+
+# A DLL marks what it exports when it is compiled; elsewhere the objects of the static library serve both.
+if(WIN32)
+  add_library(kith_shared SHARED ${KITH_SOURCES} ${KITH_WAIT_SOURCE})
+  target_compile_definitions(kith_shared PRIVATE KITH_BUILDING)
+else()
+  add_library(kith_shared SHARED $<TARGET_OBJECTS:kith_objects> ${KITH_WAIT_SOURCE})
+endif()
+add_library(kith::kith_shared ALIAS kith_shared)
+kith_set_library_flags(kith_shared)
+kith_set_usage(kith_shared)
+target_compile_definitions(kith_shared PUBLIC KITH_SHARED)
+set_target_properties(kith_shared PROPERTIES
+  OUTPUT_NAME kith
+  VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR}
+  LINKER_LANGUAGE C) # so that the C++ runtime is not linked
+if(WIN32)
+  set_target_properties(kith_shared PROPERTIES PREFIX "")
+elseif(APPLE)
+  include(CheckLinkerFlag) # zig's linker does not have it
+  check_linker_flag(C "-Wl,-exported_symbol,_kith_*" KITH_HAS_EXPORTED_SYMBOL)
+  if(KITH_HAS_EXPORTED_SYMBOL)
+    target_link_options(kith_shared PRIVATE "-Wl,-exported_symbol,_kith_*")
+  endif()
+else()
+  target_link_options(kith_shared PRIVATE -Wl,--exclude-libs,ALL) # a static libuv stays inside
+endif()
+
+# For the tests: the same library upon the other ways to wait (tests/CMakeLists.txt).
+if(KITH_BUILD_TESTS AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT KITH_PORTABLE)
+  kith_add_static_library(kith_parking ${PROJECT_SOURCE_DIR}/src/posix/wait_parking.cpp)
+  kith_add_static_library(kith_darwin_wait ${PROJECT_SOURCE_DIR}/src/posix/wait_darwin.cpp)
+endif()

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# Every source file of the library, by name. KITH_SOURCES is all but the wait file, because the tests link the
+# library with other wait files too (cmake/library.cmake); KITH_WAIT_SOURCE is the wait file of this target.
+
+set(shared
+  array boot_reader boot_writer channel child element entry environment lock memory mutex object options process
+  segment_object share status value version)
+set(shm lock_word ring segment)
+set(posix error fork handle process stream system)
+set(win32
+  access_rules command_line environment_block error exit fence fork handle identity memory module process program
+  spawn stream system utf16)
+
+# Of a kernel's own calls there are several versions of a file; here the choice is made, once.
+if(WIN32)
+  set(wait wait)
+elseif(APPLE)
+  list(APPEND posix exit_darwin fence_portable identity_darwin memory_portable module_macho spawn_darwin)
+  set(wait wait_darwin)
+elseif(KITH_PORTABLE)
+  # wait_darwin looks the Darwin calls up when it runs; where there are none it sleeps in short slices.
+  list(APPEND posix exit_portable fence_portable identity_linux memory_portable module_elf spawn_portable)
+  set(wait wait_darwin)
+else()
+  list(APPEND posix exit_linux fence_linux identity_linux memory_linux module_elf spawn_linux)
+  set(wait wait_linux)
+endif()
+
+set(port ${${KITH_PLATFORM}})
+list(TRANSFORM shared PREPEND src/)
+list(TRANSFORM shm PREPEND src/shm/)
+list(TRANSFORM port PREPEND src/${KITH_PLATFORM}/)
+set(KITH_SOURCES ${shared} ${shm} ${port})
+list(TRANSFORM KITH_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)
+list(TRANSFORM KITH_SOURCES APPEND .cpp)
+set(KITH_WAIT_SOURCE ${PROJECT_SOURCE_DIR}/src/${KITH_PLATFORM}/${wait}.cpp)

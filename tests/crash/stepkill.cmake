@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# The kill test (tests/crash/stepkill.cpp), once for each way to wait. Single-stepping is Linux's, and a sanitizer would make
+# of each instruction many.
+
+if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR CMAKE_CROSSCOMPILING OR KITH_SANITIZED)
+  return()
+endif()
+
+function(kith_add_stepkill name library)
+  add_executable(${name} crash/stepkill.cpp crash/stepkill_world.cpp crash/stepkill_scenarios.cpp)
+  kith_set_common_flags(${name})
+  kith_use_internals(${name})
+  target_link_libraries(${name} PRIVATE ${library} kith::libuv)
+  target_link_options(${name} PRIVATE -Wl,-z,now) # finding a symbol at its first call takes a thousand instructions
+  add_test(NAME "kill test: ${name}" COMMAND ${name})
+  # By itself: 100 ms for a recovery are plenty on a machine that has no better things to do.
+  set_tests_properties("kill test: ${name}" PROPERTIES
+    LABELS crash TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON)
+endfunction()
+
+if(KITH_PORTABLE)
+  kith_add_stepkill(stepkill_portable kith)
+else()
+  kith_add_stepkill(stepkill_futex kith)
+  kith_add_stepkill(stepkill_parking kith_parking)
+endif()

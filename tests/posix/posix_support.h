@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// What only the tests of the POSIX port share.
+#pragma once
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "../support.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KITH_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define KITH_TEST_SANITIZED 1
+#endif
+#endif
+
+namespace test {
+
+// A sanitizer maps terabytes of address space, which no limit on it would leave.
+#if defined(KITH_TEST_SANITIZED)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+class descriptor {
+ public:
+  explicit descriptor(int number) : number_(number) { REQUIRE(number >= 0); }
+  ~descriptor() { ::close(number_); }
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  int get() const { return number_; }
+
+ private:
+  int number_;
+};
+
+inline std::vector<int> open_descriptors() {
+  std::vector<int> open;
+  for (int number = 0; number < 4096; ++number) {
+    if (fcntl(number, F_GETFD) != -1) open.push_back(number);
+  }
+  return open;
+}
+
+inline int end_of_program(std::vector<std::string> arguments, kith_process_options options) {
+  const argument_list program(std::move(arguments));
+  options.argv = program.argv();
+  process child;
+  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  const shown_exit end = end_of(child);
+  REQUIRE(end.kind == KITH_EXIT_CODE);
+  return static_cast<int>(end.code);
+}
+
+}  // namespace test

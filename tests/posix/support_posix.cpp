@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "../support.h"
+
+namespace test {
+
+const char* const exe_suffix = "";
+const char* const plugin_suffix = ".so";
+const bool is_windows = false;
+const shown_exit crashed{KITH_EXIT_SIGNAL, SIGSEGV};
+
+size_t open_handles() {
+  size_t count = 0;
+  // Asking for each descriptor opens none, as reading a folder would.
+  for (int descriptor = 0; descriptor < 4096; ++descriptor) count += fcntl(descriptor, F_GETFD) != -1;
+  return count;
+}
+
+bool has_children() {
+  siginfo_t info{};
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+void warm_up() {}
+
+void kill_by_id(int64_t pid) { kill(static_cast<pid_t>(pid), SIGKILL); }
+
+bool has_ended(int64_t pid) {
+  // Where the test has made itself the heir of its grandchildren, they end as its zombies.
+  waitpid(static_cast<pid_t>(pid), nullptr, WNOHANG);
+  return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+}
+
+bool is_ended_child(int64_t pid) {
+  siginfo_t info{};
+  const int result = waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+  return result == 0 && info.si_pid == pid;
+}
+
+void crash() {
+  // A real bad access would be caught by a sanitizer, which makes an exit code of it.
+  signal(SIGSEGV, SIG_DFL);
+  raise(SIGSEGV);
+  _exit(98);
+}
+
+void end_at_once(int code) { _exit(code); }
+
+bool make_writable(void* address, size_t size) { return mprotect(address, size, PROT_READ | PROT_WRITE) == 0; }
+
+std::vector<std::string> utf8_arguments(int argc, char** argv) { return {argv, argv + argc}; }
+
+}  // namespace test

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: MIT
+// What all tests share: assertions that name a status, owners, ways to start children, and what to ask the OS.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <kith/kith.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace test {
+
+// No test waits so long. It turns a hang into a failure that has a name.
+inline constexpr int64_t generous = 60'000;
+
+// ---- assertions ----------------------------------------------------------------------------------------------------------
+
+struct shown_status {
+  kith_status value;
+  bool operator==(const shown_status&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const shown_status& status);
+
+struct shown_exit {
+  int64_t kind;
+  int64_t code;
+  bool operator==(const shown_exit&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const shown_exit& exit);
+
+#define CHECK_STATUS(call, expected) CHECK(test::shown_status{call} == test::shown_status{expected})
+#define CHECK_OK(call) CHECK_STATUS(call, KITH_OK)
+#define REQUIRE_STATUS(call, expected) REQUIRE(test::shown_status{call} == test::shown_status{expected})
+#define REQUIRE_OK(call) REQUIRE_STATUS(call, KITH_OK)
+
+// Waits for the process, and compares how it ended.
+#define CHECK_EXIT(process, kind, code) CHECK(test::end_of(process) == test::shown_exit{kind, code})
+
+// Ends a case that this machine cannot run. The build tells such a case by the first word of the line.
+#define SKIP_CASE(reason)       \
+  do {                          \
+    test::say_skipped(reason);  \
+    return;                     \
+  } while (false)
+void say_skipped(const char* reason);
+
+// In a child there is no doctest case: the function ends with an exit code that no test expects, and says why.
+#define CHILD_NEEDS(condition)                                                              \
+  do {                                                                                      \
+    if (!(condition)) return test::child_failed(#condition, __FILE__, __LINE__); \
+  } while (false)
+int32_t child_failed(const char* condition, const char* file, int line);
+void fail_in_child(const doctest::AssertData& assertion);  // the same, for doctest's own assertions
+
+// ---- owners ----------------------------------------------------------------------------------------------------------------
+
+template <class T, void (*Close)(T*)>
+class owner {
+ public:
+  owner() = default;
+  explicit owner(T* handle) : handle_(handle) {}
+  owner(owner&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  owner& operator=(owner&& other) noexcept {
+    if (this != &other) {
+      close();
+      handle_ = std::exchange(other.handle_, nullptr);
+    }
+    return *this;
+  }
+  ~owner() { close(); }
+
+  operator T*() const { return handle_; }
+  T* get() const { return handle_; }
+  T** out() {
+    close();
+    return &handle_;
+  }
+  void close() { Close(std::exchange(handle_, nullptr)); }
+
+ private:
+  T* handle_ = nullptr;
+};
+
+using process = owner<kith_process, kith_process_close>;
+using memory = owner<kith_memory, kith_memory_close>;
+using array = owner<kith_array, kith_array_close>;
+using value = owner<kith_value, kith_value_close>;
+using lock = owner<kith_lock, kith_lock_close>;
+using channel = owner<kith_channel, kith_channel_close>;
+
+array make_array(kith_type type, size_t count);
+value make_value(kith_type type);
+lock make_lock();
+
+struct channel_pair {
+  channel a;
+  channel b;
+};
+channel_pair make_channel(uint64_t ring_size = 0);
+
+// A pointer that a failing call must leave in its out parameter.
+template <class T>
+T* untouched() {
+  return reinterpret_cast<T*>(uintptr_t{0x5EED'0000});
+}
+
+// Options of any section, all at their defaults.
+template <class Options>
+Options defaults() {
+  Options options{};
+  options.struct_size = sizeof(Options);
+  return options;
+}
+
+// ---- children --------------------------------------------------------------------------------------------------------------
+
+using shares = std::vector<kith_share>;
+
+// Options that run a function; what they point to must outlive the spawn.
+kith_process_options run_entry(kith_entry entry, const shares& given);
+
+process start(kith_entry entry, const shares& given = {}, const void* argument = nullptr, size_t size = 0);
+
+template <class T>
+process start_with(kith_entry entry, const shares& given, const T& argument) {
+  return start(entry, given, &argument, sizeof(T));
+}
+
+// The arguments of a program, in the form that the options want.
+class argument_list {
+ public:
+  explicit argument_list(std::vector<std::string> arguments);
+  const char* const* argv() const { return pointers_.data(); }
+
+ private:
+  std::vector<std::string> arguments_;
+  std::vector<const char*> pointers_;
+};
+
+// This program in a role of children.cpp: role, then the role's arguments.
+argument_list role(std::vector<std::string> arguments);
+process start_role(std::vector<std::string> arguments, const shares& given = {});
+
+// Called by main in a child that was started by start_role.
+bool has_role(int argc, char** argv);
+int run_role(int argc, char** argv);
+// The functions that children find by name; main registers them in every process.
+void register_entries();
+
+shown_exit end_of(kith_process* process);
+
+// ---- messages --------------------------------------------------------------------------------------------------------------
+
+bool tell(kith_channel* channel, std::string_view text);
+bool hear(kith_channel* channel, std::string_view expected);
+std::string heard(kith_channel* channel);  // the next message, or "(KITH_E_...)"
+
+// Receives a message of any size.
+kith_status receive(kith_channel* channel, std::vector<unsigned char>& out, int64_t timeout_ms = generous);
+
+// Bytes that look random and are the same for the same seed.
+std::vector<unsigned char> noise(size_t size, uint64_t seed);
+uint64_t next_random(uint64_t& state);
+
+// ---- fixtures ----------------------------------------------------------------------------------------------------------------
+
+// The case leaves as many handles and children as it found.
+class nothing_leaks {
+ public:
+  nothing_leaks();
+  ~nothing_leaks();
+  nothing_leaks(const nothing_leaks&) = delete;
+  nothing_leaks& operator=(const nothing_leaks&) = delete;
+
+ private:
+  size_t handles_;
+};
+
+// Runs the function in `count` threads at once, with their numbers, and waits for them.
+void in_threads(int count, const std::function<void(int)>& function);
+
+uint64_t now_ms();
+
+// ---- files -------------------------------------------------------------------------------------------------------------------
+
+std::string this_program();       // its path
+std::string folder_of_program();  // where the helper programs are, too
+std::string helper(std::string_view name);  // the path of a program of tests/programs
+std::string plugin_path();
+
+// A folder that is gone, with its files, at the end.
+class temporary_folder {
+ public:
+  temporary_folder();
+  ~temporary_folder();
+  temporary_folder(const temporary_folder&) = delete;
+  temporary_folder& operator=(const temporary_folder&) = delete;
+  const std::string& path() const { return path_; }
+  std::string file(std::string_view name, std::string_view content, bool executable = false) const;
+
+ private:
+  std::string path_;
+};
+
+void copy_file(const std::string& from, const std::string& to);
+
+// ---- the OS: support_posix.cpp, support_win32.cpp -------------------------------------------------------------------------
+
+size_t open_handles();        // of this process
+bool has_children();          // that run, or that nobody reaped; Windows: never
+void warm_up();               // makes what the OS and its libraries keep open for good
+void kill_by_id(int64_t pid);
+bool has_ended(int64_t pid);       // a process that we do not wait for otherwise
+bool is_ended_child(int64_t pid);  // and its exit code is still to be had
+[[noreturn]] void crash();    // as a program with a bug does
+[[noreturn]] void end_at_once(int code);  // no handler, no kith, nothing runs
+bool make_writable(void* address, size_t size);  // by force
+// The arguments as UTF-8. Windows: of the wide command line; what main got is only right in ASCII.
+std::vector<std::string> utf8_arguments(int argc, char** argv);
+extern const char* const exe_suffix;
+extern const char* const plugin_suffix;
+extern const bool is_windows;
+extern const shown_exit crashed;
+
+}  // namespace test

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include <windows.h>
+// Needs windows.h before it.
+#include <shellapi.h>
+
+#include <cstring>
+
+#include "../support.h"
+
+namespace test {
+
+const char* const exe_suffix = ".exe";
+const char* const plugin_suffix = ".dll";
+const bool is_windows = true;
+const shown_exit crashed{KITH_EXIT_EXCEPTION, 0xC0000005};
+
+namespace {
+
+int32_t nothing(const void*, size_t) { return 0; }
+
+std::string utf8(const wchar_t* wide) {
+  const int size = WideCharToMultiByte(CP_UTF8, 0, wide, -1, nullptr, 0, nullptr, nullptr);
+  std::string text(static_cast<size_t>(size), '\0');
+  WideCharToMultiByte(CP_UTF8, 0, wide, -1, text.data(), size, nullptr, nullptr);
+  text.resize(std::strlen(text.c_str()));
+  return text;
+}
+
+bool is_ascii(const std::string& text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+size_t open_handles() {
+  DWORD count = 0;
+  GetProcessHandleCount(GetCurrentProcess(), &count);
+  return count;
+}
+
+bool has_children() { return false; }
+
+void warm_up() {
+  in_threads(2, [](int) {});
+  process child = start(nothing);
+  end_of(child);
+  channel_pair pair = make_channel();
+}
+
+void kill_by_id(int64_t pid) {
+  const HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, static_cast<DWORD>(pid));
+  if (process == nullptr) return;
+  TerminateProcess(process, 9);
+  CloseHandle(process);
+}
+
+bool has_ended(int64_t pid) {
+  const HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, static_cast<DWORD>(pid));
+  if (process == nullptr) return true;
+  const bool ended = WaitForSingleObject(process, 0) == WAIT_OBJECT_0;
+  CloseHandle(process);
+  return ended;
+}
+
+bool is_ended_child(int64_t pid) { return has_ended(pid); }
+
+void crash() {
+  // No box on the screen, no debugger.
+  SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
+  RaiseException(EXCEPTION_ACCESS_VIOLATION, EXCEPTION_NONCONTINUABLE, 0, nullptr);
+  end_at_once(98);
+}
+
+void end_at_once(int code) {
+  TerminateProcess(GetCurrentProcess(), static_cast<UINT>(code));
+  for (;;) Sleep(INFINITE);
+}
+
+bool make_writable(void* address, size_t size) {
+  DWORD before = 0;
+  return VirtualProtect(address, size, PAGE_READWRITE, &before) != 0;
+}
+
+std::vector<std::string> utf8_arguments(int argc, char** argv) {
+  int count = 0;
+  wchar_t** wide = CommandLineToArgvW(GetCommandLineW(), &count);
+  std::vector<std::string> arguments;
+  for (int i = 0; i < count; ++i) arguments.push_back(utf8(wide[i]));
+  LocalFree(wide);
+  // Two parsers of the command line must understand it alike: the shell's, and the C runtime's, which made argv.
+  bool alike = count == argc;
+  for (int i = 1; alike && i < argc; ++i) {
+    const std::string& argument = arguments[static_cast<size_t>(i)];
+    alike = !is_ascii(argument) || argument == argv[i];
+  }
+  if (!alike) arguments.push_back("(the C runtime sees other arguments)");
+  return arguments;
+}
+
+}  // namespace test

@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Looks whether a C program can link the libraries.
+
+The static library must ask for no symbol of the C++ runtime; the shared one must export kith_* and nothing else,
+and must not be linked with the C++ runtime either.
+"""
+import argparse
+import re
+import subprocess
+import sys
+
+# What a C++ compiler makes calls to: mangled names, exception handling, local statics with a guard.
+CXX_RUNTIME = re.compile(r"^_?(_Z|_?_cxa_|_?_gxx_|__gnu_|_Unwind|\?)")
+
+
+def symbols(nm, arguments, path):
+    """Yields (letter, name) of every symbol that nm lists."""
+    output = subprocess.run([nm, *arguments, path], check=True, capture_output=True, text=True).stdout
+    for line in output.splitlines():
+        match = re.match(r"^(?:[0-9a-fA-F]+)?\s*([A-Za-z?])\s+(\S+)$", line)
+        if match:
+            yield match.group(1), match.group(2).split("@")[0]
+
+
+def wanted_of_cxx_runtime(nm, path):
+    """The C++ symbols that the archive uses and does not define itself."""
+    listed = list(symbols(nm, [], path))
+    defined = {name for letter, name in listed if letter not in "Uw"}
+    wanted = {name for letter, name in listed if letter in "Uw"}
+    return sorted(name for name in wanted - defined if CXX_RUNTIME.match(name))
+
+
+def exported(nm, path):
+    """The names that the shared library gives to others."""
+    if path.endswith(".dll"):
+        objdump = nm[: -len("nm")] + "objdump"
+        output = subprocess.run([objdump, "-p", path], check=True, capture_output=True, text=True).stdout
+        table = output.split("[Ordinal/Name Pointer] Table", 1)[-1].split("\n\n", 1)[0]
+        return set(re.findall(r"^\s*\[\s*\d+\]\s+(?:\+base\[\s*\d+\]\s+[0-9a-fA-F]+\s+)?(\S+)$", table, re.M))
+    arguments = ["-gU"] if path.endswith(".dylib") else ["-D", "--defined-only"]
+    return {name for _, name in symbols(nm, arguments, path)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    for option in ("--nm", "--static", "--shared"):
+        parser.add_argument(option, required=True)
+    options = parser.parse_args()
+
+    offences = [f"{options.static} asks for {name}" for name in wanted_of_cxx_runtime(options.nm, options.static)]
+    names = exported(options.nm, options.shared)
+    offences += [f"{options.shared} exports {name}" for name in sorted(names) if not re.match(r"^_?kith_", name)]
+    if not names:
+        offences.append(f"{options.shared} exports nothing")
+    for offence in offences:
+        print(offence)
+    print(f"{len(names)} functions exported, {len(offences)} offences")
+    return 1 if offences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# Part of ./dev: builds and tests presets, and keeps the table that is printed at the end.
+
+passed=0 failed=0 skipped=0
+table="" remarks=""
+
+# build PRESET [BUILD OPTION...]
+build() {
+  preset=$1
+  shift
+  say "$preset: configure and build"
+  set -- --preset "$preset" --parallel "$(cores)" "$@"
+  options=""
+  case $preset in
+    mingw | macos-check-*)
+      if get_libuv_source; then options="-DFETCHCONTENT_SOURCE_DIR_LIBUV=$PWD/build/sources/libuv"; fi
+      ;;
+  esac
+  mkdir -p build/logs
+  # shellcheck disable=SC2086  # one option or none
+  if ! cmake --preset "$preset" $options >"build/logs/$preset.configure" 2>&1; then
+    cat "build/logs/$preset.configure"
+    return 1
+  fi
+  cmake --build "$@"
+}
+
+# row NAME CASES PASSED FAILED SKIPPED SECONDS
+row() {
+  table="$table$(printf '%-26s %6s %7s %7s %8s %8s' "$@")
+"
+  passed=$((passed + $3)) failed=$((failed + $4)) skipped=$((skipped + $5))
+}
+
+# test_preset PRESET [CTEST OPTION...]: builds it, runs its tests, adds a row.
+test_preset() {
+  began=$(date +%s)
+  if build "$1"; then
+    count_tests "$1" "$@"
+  else
+    row "$1: build failed" 1 0 1 0 $(($(date +%s) - began))
+  fi
+}
+
+# test_again NAME PRESET [CTEST OPTION...]: other tests of a preset that is built already, as a row of their own.
+test_again() {
+  began=$(date +%s)
+  count_tests "$@"
+}
+
+# count_tests NAME PRESET [CTEST OPTION...]
+count_tests() {
+  name=$1 preset=$2
+  shift 2
+  results=$PWD/build/logs/$preset.xml
+  rm -f "$results"
+  say "$name: test"
+  result=0
+  ctest --preset "$preset" --progress --output-junit "$results" "$@" || result=$?
+  if [ ! -f "$results" ]; then
+    row "$name: no tests were run" 1 0 1 0 $(($(date +%s) - began))
+    return
+  fi
+  cases=$(attribute tests) bad=$(attribute failures) left_out=$(($(attribute skipped) + $(attribute disabled)))
+  # ctest can fail without a failed case: when it found none.
+  if [ "$result" != 0 ] && [ "$bad" = 0 ]; then cases=$((cases + 1)) bad=1; fi
+  row "$name" "$cases" $((cases - bad - left_out)) "$bad" "$left_out" $(($(date +%s) - began))
+  reasons=$(sed -n 's/.*\(skipped: .*\)/\1/p' "$results" | sort | uniq -c)
+  [ -z "$reasons" ] || remarks="$remarks$name:
+$reasons
+"
+}
+
+# The number of that name at the head of ctest's results.
+attribute() { sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$results" | head -n 1; }
+
+# check NAME COMMAND...: one row for a command that succeeds or fails.
+check() {
+  name=$1
+  shift
+  began=$(date +%s)
+  if "$@"; then
+    row "$name" 1 1 0 0 $(($(date +%s) - began))
+  else
+    row "$name" 1 0 1 0 $(($(date +%s) - began))
+  fi
+}
+
+not_run() { remarks="${remarks}not run: $1 ($2)
+"; }
+
+finish() {
+  say "result"
+  printf '%-26s %6s %7s %7s %8s %8s\n%s\n' preset cases passed failed skipped seconds "$table"
+  printf '%s' "$remarks"
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" = 0 ] || exit 1
+}
