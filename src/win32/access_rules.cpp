@@ -21,8 +21,9 @@ kith_status this_user(security_id& out) {
   const native_handle token(opened);
   alignas(TOKEN_USER) unsigned char answer[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
   DWORD size = 0;
-  if (!GetTokenInformation(token.get(), TokenUser, answer, sizeof(answer), &size))
+  if (!GetTokenInformation(token.get(), TokenUser, answer, sizeof(answer), &size)) {
     return fail_with_last_error();
+  }
   const TOKEN_USER* user = reinterpret_cast<const TOKEN_USER*>(answer);
   return CopySid(sizeof(out.bytes), out.bytes, user->User.Sid) ? KITH_OK : fail_with_last_error();
 }
@@ -30,10 +31,12 @@ kith_status this_user(security_id& out) {
 }  // namespace
 
 kith_status access_rules::begin() {
-  if (!InitializeSecurityDescriptor(&descriptor_, SECURITY_DESCRIPTOR_REVISION))
+  if (!InitializeSecurityDescriptor(&descriptor_, SECURITY_DESCRIPTOR_REVISION)) {
     return fail_with_last_error();
-  if (!InitializeAcl(reinterpret_cast<ACL*>(list_), sizeof(list_), ACL_REVISION))
+  }
+  if (!InitializeAcl(reinterpret_cast<ACL*>(list_), sizeof(list_), ACL_REVISION)) {
     return fail_with_last_error();
+  }
   return KITH_OK;
 }
 

@@ -61,8 +61,9 @@ kith_status memory_attach(native_handle&& object, memory& out) {
 kith_status memory_restrict(memory& self) {
   HANDLE narrower = nullptr;
   const HANDLE me = GetCurrentProcess();
-  if (!DuplicateHandle(me, self.object.get(), me, &narrower, FILE_MAP_READ, FALSE, 0))
+  if (!DuplicateHandle(me, self.object.get(), me, &narrower, FILE_MAP_READ, FALSE, 0)) {
     return fail_with_last_error();
+  }
   self.read_only.reset(narrower);
   return KITH_OK;
 }

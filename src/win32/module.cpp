@@ -98,8 +98,10 @@ HMODULE hold_loaded(const code_place& place) {
   for (const HMODULE listed : modules) {
     HMODULE held = nullptr;
     // Another thread may have unloaded it since it was listed, so it is not looked into before we hold it.
-    if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, reinterpret_cast<LPCWSTR>(listed), &held))
+    if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, reinterpret_cast<LPCWSTR>(listed),
+                            &held)) {
       continue;
+    }
     if (is_build(held, place)) return held;
     FreeLibrary(held);
   }
@@ -108,8 +110,9 @@ HMODULE hold_loaded(const code_place& place) {
 
 kith_status load(const text& path, HMODULE& out) {
   wide_text wide;
-  if (const kith_status status = to_utf16(path.data(), path.size() - 1, wide); status != KITH_OK)
+  if (const kith_status status = to_utf16(path.data(), path.size() - 1, wide); status != KITH_OK) {
     return status;
+  }
   DWORD mode = 0;
   // Of this thread only: a library that is missing another one is our error to report, not a dialog box.
   SetThreadErrorMode(SEM_FAILCRITICALERRORS | SEM_NOOPENFILEERRORBOX, &mode);

@@ -101,8 +101,9 @@ kith_status find_program(const char* name, wide_text& out) {
   if (status != KITH_OK) return status;
   const DWORD attributes = GetFileAttributesW(out.data());
   if (attributes == INVALID_FILE_ATTRIBUTES) return fail_with_last_error();
-  if (is_directory(attributes))
+  if (is_directory(attributes)) {
     return KITH_E_NOT_A_PROGRAM;  // CreateProcessW would say that access is denied
+  }
   return is_batch_file(out) ? KITH_E_UNSUPPORTED : KITH_OK;
 }
 

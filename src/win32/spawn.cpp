@@ -74,8 +74,9 @@ kith_status duplicate_standard_handle(DWORD which, native_handle& out) {
 kith_status duplicate_standard_handles(standard_handles& out) {
   constexpr DWORD which[standard_streams] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
   for (size_t i = 0; i < standard_streams; ++i) {
-    if (const kith_status status = duplicate_standard_handle(which[i], out.handles[i]); status != KITH_OK)
+    if (const kith_status status = duplicate_standard_handle(which[i], out.handles[i]); status != KITH_OK) {
       return status;
+    }
   }
   return KITH_OK;
 }

@@ -65,13 +65,6 @@ stream_state stream_look(const stream& self) {
 const native_handle* stream_handle(const stream& self) { return &self.pipe; }
 
 kith_status stream_adopt(native_handle&& object, stream& out) {
-  out.pipe = std::move(object);
-  return KITH_OK;
-}
-
-const native_handle* stream_handle(const stream& self) { return &self.pipe; }
-
-kith_status stream_adopt(native_handle&& object, stream& out) {
   if (GetFileType(object.get()) != FILE_TYPE_PIPE) return KITH_E_MISMATCH;
   out.pipe = std::move(object);
   return KITH_OK;

@@ -20,21 +20,37 @@ struct attempt {
   kith_status (*run)();
 };
 
-kith_status spawn_with_shares(kith_process_options options) {
-  // Made before the limit is set, and kept.
-  static test::array array = test::make_array(KITH_I32, 1);
-  static test::channel_pair line = test::make_channel();
-  static test::channel_pair spare;
-  const test::shares given = {{"array", array}, {"line", line.b}};
-  options.shares = given.data();
-  options.share_count = given.size();
+// What the child of an attempt is given, made before the limit is set.
+struct gifts {
+  test::array array = test::make_array(KITH_I32, 1);
+  test::channel_pair line = test::make_channel();
+};
+gifts* given_away = nullptr;
+
+kith_status spawn_with_shares() {
+  gifts& objects = *given_away;
+  const test::shares given = {{"array", objects.array}, {"line", objects.line.b}};
+  const kith_process_options options = test::run_entry(nothing, given);
   test::process child;
   const kith_status status = kith_process_spawn(&options, child.out());
-  if (status != KITH_OK) {
-    // Nothing has moved.
-    return test::tell(line.a, "still here") && test::hear(line.b, "still here") ? status : KITH_E_PROTOCOL;
-  }
-  return test::end_of(child).code == 0 ? KITH_OK : KITH_E_OS;
+  if (status == KITH_OK) return test::end_of(child).code == 0 ? KITH_OK : KITH_E_OS;
+  const bool moved = !test::tell(objects.line.b, "still here") || !test::hear(objects.line.a, "still here");
+  return moved ? kith_status{KITH_E_PROTOCOL} : status;
+}
+
+kith_status spawn_program() {
+  const test::argument_list program = test::role({"exit", "0"});
+  auto options = test::defaults<kith_process_options>();
+  options.argv = program.argv();
+  test::process child;
+  const kith_status status = kith_process_spawn(&options, child.out());
+  return status == KITH_OK && test::end_of(child).code != 0 ? kith_status{KITH_E_OS} : status;
+}
+
+kith_status create_channel() {
+  test::channel a;
+  test::channel b;
+  return kith_channel_create(nullptr, a.out(), b.out());
 }
 
 constexpr attempt attempts[] = {
@@ -42,57 +58,36 @@ constexpr attempt attempts[] = {
     {"array", [] { return kith_array_create(KITH_I32, 10, nullptr, test::array().out()); }},
     {"value", [] { return kith_value_create(KITH_I32, nullptr, nullptr, test::value().out()); }},
     {"lock", [] { return kith_lock_create(nullptr, test::lock().out()); }},
-    {"channel",
-     [] {
-       test::channel a;
-       test::channel b;
-       return kith_channel_create(nullptr, a.out(), b.out());
-     }},
-    {"program",
-     [] {
-       const test::argument_list program = test::role({"exit", "0"});
-       auto options = test::defaults<kith_process_options>();
-       options.argv = program.argv();
-       test::process child;
-       const kith_status status = kith_process_spawn(&options, child.out());
-       return status == KITH_OK && test::end_of(child).code != 0 ? kith_status{KITH_E_OS} : status;
-     }},
-    {"function", [] { return spawn_with_shares(test::run_entry(nothing, {})); }},
+    {"channel", create_channel},
+    {"program", spawn_program},
+    {"function", spawn_with_shares},
 };
 
-// Runs every attempt with fewer and fewer descriptors free. Each succeeds while there are enough, and fails cleanly from then on.
-// The one that gives away a channel end can succeed but once, so it comes with a limit at a time.
-int32_t run_out_of_descriptors(const void*, size_t) {
+constexpr rlim_t enough = 30;
+
+// Runs an attempt with no descriptor free, then with one, and so on until it succeeds. Up to there it fails cleanly.
+int32_t run_out_of_descriptors_for(const attempt& each) {
   rlimit before{};
   CHILD_NEEDS(getrlimit(RLIMIT_NOFILE, &before) == 0);
-  for (const attempt& each : attempts) {
-    if (std::strcmp(each.what, "function") == 0) {
-      // Makes what it keeps: with no descriptor free it cannot succeed.
-      CHILD_NEEDS(set_limit(RLIMIT_NOFILE, before.rlim_cur));
-      static const test::value keep_warm = test::make_value(KITH_I32);
-      (void)keep_warm;
-    }
-    bool failed = false;
-    bool succeeded = false;
-    for (int free = 0; free <= 24; ++free) {
-      const size_t open = test::open_handles();
-      CHILD_NEEDS(set_limit(RLIMIT_NOFILE, open + static_cast<size_t>(free)));
-      const kith_status status = each.run();
-      CHILD_NEEDS(set_limit(RLIMIT_NOFILE, before.rlim_cur));
-      if (status != KITH_OK && status != KITH_E_LIMIT) {
-        std::fprintf(stderr, "%s with %d descriptors free: %s\n", each.what, free, kith_status_name(status));
-        return 98;
-      }
-      failed |= status == KITH_E_LIMIT;
-      // A spawn that moved its channel end, and closed it, leaves fewer; nothing leaves more.
-      CHILD_NEEDS(test::open_handles() <= open || (free == 0 && !succeeded));
-      CHILD_NEEDS(!test::has_children());
-      succeeded |= status == KITH_OK;
-      if (status == KITH_OK) break;
-    }
-    CHILD_NEEDS(failed);
-    CHILD_NEEDS(succeeded);
+  kith_status status = KITH_E_LIMIT;
+  for (rlim_t free = 0; status == KITH_E_LIMIT && free <= enough; ++free) {
+    const size_t open = test::open_handles();
+    CHILD_NEEDS(set_limit(RLIMIT_NOFILE, open + free));
+    status = each.run();
+    CHILD_NEEDS(set_limit(RLIMIT_NOFILE, before.rlim_cur));
+    if (free == 0) CHILD_NEEDS(status == KITH_E_LIMIT);
+    if (status == KITH_E_LIMIT) CHILD_NEEDS(test::open_handles() == open);
+    CHILD_NEEDS(!test::has_children());
   }
+  if (status != KITH_OK) std::fprintf(stderr, "%s: %s\n", each.what, kith_status_name(status));
+  CHILD_NEEDS(status == KITH_OK);
+  return 0;
+}
+
+int32_t run_out_of_descriptors(const void*, size_t) {
+  gifts objects;
+  given_away = &objects;
+  for (const attempt& each : attempts) CHILD_NEEDS(run_out_of_descriptors_for(each) == 0);
   return 0;
 }
 

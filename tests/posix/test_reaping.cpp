@@ -77,13 +77,13 @@ TEST_CASE_FIXTURE(nothing_leaks, "a host that takes the exit code itself leaves 
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a host that ignores SIGCHLD leaves us no exit code, and nobody hangs") {
-  REQUIRE(signal(SIGCHLD, SIG_IGN) != SIG_ERR);
+  REQUIRE((signal(SIGCHLD, SIG_IGN) != SIG_ERR));
   test::process child = test::start_role({"exit", "3"});
   kith_exit end{};
   CHECK_OK(kith_process_wait(child, test::generous, &end));
   CHECK(end.kind == KITH_EXIT_UNKNOWN);
-  CHECK(handler_of(SIGCHLD) == SIG_IGN);
-  REQUIRE(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+  CHECK((handler_of(SIGCHLD) == SIG_IGN));
+  REQUIRE((signal(SIGCHLD, SIG_DFL) != SIG_ERR));
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "children of the host are left to the host") {
@@ -101,7 +101,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "children of the host are left to the host") {
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "the handlers of the host stay as they are") {
-  REQUIRE(signal(SIGCHLD, [](int) { ++child_signals; }) != SIG_ERR);
+  REQUIRE((signal(SIGCHLD, [](int) { ++child_signals; }) != SIG_ERR));
   std::vector<void (*)(int)> before;
   for (int number = 1; number < 32; ++number) before.push_back(handler_of(number));
   test::process child = test::start_role({"exit", "3"});
@@ -110,15 +110,15 @@ TEST_CASE_FIXTURE(nothing_leaks, "the handlers of the host stay as they are") {
   CHECK(test::hear(line.a, "(KITH_E_CLOSED)"));
   CHECK_EXIT(child, KITH_EXIT_CODE, 3);
   for (int number = 1; number < 32; ++number) {
-    CHECK(handler_of(number) == before[static_cast<size_t>(number - 1)]);
+    CHECK((handler_of(number) == before[static_cast<size_t>(number - 1)]));
   }
   CHECK(child_signals == 1);
-  REQUIRE(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+  REQUIRE((signal(SIGCHLD, SIG_DFL) != SIG_ERR));
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a spawn that fails makes no SIGCHLD and no child for the host") {
   child_signals = 0;
-  REQUIRE(signal(SIGCHLD, [](int) { ++child_signals; }) != SIG_ERR);
+  REQUIRE((signal(SIGCHLD, [](int) { ++child_signals; }) != SIG_ERR));
   const test::temporary_folder folder;
   const std::string text = folder.file("text", "this is no program", true);
   const test::argument_list program({text});
@@ -126,6 +126,6 @@ TEST_CASE_FIXTURE(nothing_leaks, "a spawn that fails makes no SIGCHLD and no chi
   options.argv = program.argv();
   kith_process* out = nullptr;
   CHECK_STATUS(kith_process_spawn(&options, &out), KITH_E_NOT_A_PROGRAM);
-  REQUIRE(signal(SIGCHLD, SIG_DFL) != SIG_ERR);
+  REQUIRE((signal(SIGCHLD, SIG_DFL) != SIG_ERR));
   CHECK(!test::has_children());
 }
