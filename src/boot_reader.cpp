@@ -146,6 +146,18 @@ kith_status find_entry(const shm::bootstrap_state& boot, kith_entry& out) {
   return platform::code_resolve(place, out);
 }
 
+// Claimed even if it fails: handles that are not good now will not become so.
+kith_status claim(size_t index, const shm::share_record& record, claimed_share& out) {
+  (*claims)[index] = true;
+  const size_t handles = record.kind == static_cast<uint32_t>(shm::segment_kind::channel) ? 2 : 1;
+  for (size_t which = 0; which < handles; ++which) {
+    kith_status status = platform::handle_adopt(record.numbers[which], out.handles[which]);
+    if (status != KITH_OK) return status;
+  }
+  out.end = record.end;
+  return KITH_OK;
+}
+
 }  // namespace
 
 shm::run_kind boot_run() {
@@ -185,14 +197,19 @@ kith_status share_claim(const char* name, shm::segment_kind kind, claimed_share&
     const shm::share_record record = share_at(i);
     if (record.name.size != std::strlen(name) || std::memcmp(at(record.name), name, record.name.size) != 0) continue;
     if (record.kind != static_cast<uint32_t>(kind)) return KITH_E_MISMATCH;
-    if ((*claims)[i]) return KITH_E_MOVED;
-    for (size_t which = 0; which < (kind == shm::segment_kind::channel ? 2u : 1u); ++which) {
-      kith_status status = platform::handle_adopt(record.numbers[which], out.handles[which]);
-      if (status != KITH_OK) return status;
-    }
-    out.end = record.end;
-    (*claims)[i] = true;
-    return KITH_OK;
+    return (*claims)[i] ? KITH_E_MOVED : claim(i, record, out);
+  }
+  return KITH_E_NOT_FOUND;
+}
+
+kith_status share_claim_left_over(shm::segment_kind kind, claimed_share& out) {
+  if (forked != nullptr && forked->passed.empty()) return KITH_E_NOT_FOUND;  // without writing to any page
+  (void)boot_run();
+  if (!present) return KITH_E_NOT_FOUND;
+  library_guard guard;
+  for (size_t i = 0; i < share_count(); ++i) {
+    const shm::share_record record = share_at(i);
+    if (record.kind == static_cast<uint32_t>(kind) && !(*claims)[i]) return claim(i, record, out);
   }
   return KITH_E_NOT_FOUND;
 }

@@ -125,6 +125,13 @@ class turn {
 
 // ---- sending -----------------------------------------------------------------------------------------------------------------
 
+// A death that was told once is told by every send from then on.
+kith_status look_for_sender(channel_object& self) {
+  const kith_status status = look_at_peer(self);
+  self.sends_unread = status == KITH_OK ? 0 : sends_between_looks;
+  return status;
+}
+
 // A receiver that reads shows by its position that it lives; one that has not moved for some sends is looked at.
 kith_status look_at_receiver(channel_object& self) {
   if (closed_by_peer(self)) return KITH_E_CLOSED;
@@ -133,14 +140,12 @@ kith_status look_at_receiver(channel_object& self) {
     self.tail_seen = tail;
     self.sends_unread = 0;
   }
-  if (++self.sends_unread < sends_between_looks) return KITH_OK;
-  self.sends_unread = 0;
-  return look_at_peer(self);
+  return ++self.sends_unread < sends_between_looks ? KITH_OK : look_for_sender(self);
 }
 
 kith_status wait_for_room(channel_object& self, uint64_t needed, deadline until, slices& sleep) {
   if (kith_status status = look_at_self(self); status != KITH_OK) return status;
-  if (kith_status status = look_at_peer(self); status != KITH_OK) return status;
+  if (kith_status status = look_for_sender(self); status != KITH_OK) return status;
   const uint64_t now = platform::clock_now();
   if (passed(until, now)) return KITH_E_TIMEOUT;
   sleep_until_received(self, needed, sleep.take(now, until));
@@ -306,6 +311,24 @@ bool ring_size_is_valid(uint64_t size) {
   return size >= shm::smallest_ring && size <= shm::largest_ring && (size & (size - 1)) == 0;
 }
 
+kith_status open_claimed(claimed_share& claimed, void** out) {
+  shm::segment segment;
+  kith_status status = shm::segment_attach(std::move(claimed.handles[0]), shm::segment_kind::channel, segment);
+  if (status != KITH_OK) return status;
+  platform::stream stream;
+  status = platform::stream_adopt(std::move(claimed.handles[1]), stream);
+  const uint64_t size = segment.element_size;
+  if (status == KITH_OK && (claimed.end > 1 || !ring_size_is_valid(size) || segment.data_size / 2 != size)) {
+    status = KITH_E_MISMATCH;
+  }
+  if (status != KITH_OK) {
+    platform::stream_close(stream);
+    shm::segment_close(segment);
+    return status;
+  }
+  return open_end(std::move(segment), std::move(stream), claimed.end, out);
+}
+
 // A second mapping of the same segment, for the other end: each end can then be given away or closed by itself.
 kith_status map_again(const shm::segment& segment, shm::segment& out) {
   platform::native_handle copy;
@@ -335,15 +358,24 @@ kith_status open_pair(uint64_t ring_size, void** out) {
   return status != KITH_OK ? status : second;
 }
 
+// The process that gave us this end holds its locks until its spawn returns, when we may already run and give the end on.
+constexpr int64_t giver_lets_go_ms = 10'000;
+
+kith_status take_for_move(channel_object& self, shm::lock_state& lock) {
+  const identity owner{lock.word.load(std::memory_order_relaxed) & ~shm::lock_died};
+  const bool by_giver = !owner.nobody() && !(owner == platform::self());
+  const deadline until = by_giver ? deadline_in(platform::clock_now(), giver_lets_go_ms) : deadline{0};
+  return shm::lock_acquire(lock, self.segment.waiting, {until, &self.closed}) < KITH_OK ? KITH_E_BUSY : KITH_OK;
+}
+
 }  // namespace
 
 kith_status channel_begin_move(channel_object& self) {
   // Both locks, for as long as the spawn takes: a thread that sends or receives keeps the end from moving under it.
-  const deadline at_once{0};
   wait_area& waiting = self.segment.waiting;
   if (self.moved.load(std::memory_order_acquire)) return KITH_E_MOVED;
-  if (shm::lock_acquire(self.mine().sending, waiting, {at_once}) < KITH_OK) return KITH_E_BUSY;
-  kith_status status = shm::lock_acquire(self.mine().receiving, waiting, {at_once}) < KITH_OK ? KITH_E_BUSY : KITH_OK;
+  if (kith_status status = take_for_move(self, self.mine().sending); status != KITH_OK) return status;
+  kith_status status = take_for_move(self, self.mine().receiving);
   if (status == KITH_OK && self.moved.load(std::memory_order_acquire)) status = KITH_E_MOVED;
   if (status == KITH_OK && (self.assembling || self.assembly.size() != 0)) status = KITH_E_BUSY;
   if (status == KITH_OK) return KITH_OK;
@@ -365,6 +397,13 @@ void channel_end_move(channel_object& self, bool moved) {
 void channel_close_all() {
   handle_for_each(
       object_kind::channel, [](void* handle, object&, void*) { handle_close(handle, object_kind::channel); }, nullptr);
+  // An end that the child was given and never took was not used, which is no reason to tell the other side that it died.
+  for (;;) {
+    claimed_share left_over;
+    if (share_claim_left_over(shm::segment_kind::channel, left_over) != KITH_OK) return;
+    void* handle = nullptr;
+    if (open_claimed(left_over, &handle) == KITH_OK) handle_close(handle, object_kind::channel);
+  }
 }
 
 void channel_forget_all() {
@@ -397,22 +436,8 @@ kith_status kith_channel_inherit(const char* name, kith_channel** out) {
   if (out == nullptr) return KITH_E_INVALID;
   claimed_share claimed;
   if (kith_status status = share_claim(name, shm::segment_kind::channel, claimed); status != KITH_OK) return status;
-  shm::segment segment;
-  kith_status status = shm::segment_attach(std::move(claimed.handles[0]), shm::segment_kind::channel, segment);
-  if (status != KITH_OK) return status;
-  platform::stream stream;
-  status = platform::stream_adopt(std::move(claimed.handles[1]), stream);
-  const uint64_t size = segment.element_size;
-  if (status == KITH_OK && (claimed.end > 1 || !ring_size_is_valid(size) || segment.data_size / 2 != size)) {
-    status = KITH_E_MISMATCH;
-  }
-  if (status != KITH_OK) {
-    platform::stream_close(stream);
-    shm::segment_close(segment);
-    return status;
-  }
   void* handle = nullptr;
-  status = open_end(std::move(segment), std::move(stream), claimed.end, &handle);
+  kith_status status = open_claimed(claimed, &handle);
   if (status == KITH_OK) *out = static_cast<kith_channel*>(handle);
   return status;
 }

@@ -14,7 +14,7 @@ struct status_entry {
 };
 
 constexpr status_entry statuses[] = {
-    {KITH_OK, "KITH_OK", "success"},
+    {KITH_OK, "KITH_OK", "the call succeeded"},
     {KITH_OWNER_DIED, "KITH_OWNER_DIED",
      "you hold the lock, but a process died while it held it: check or repair what the lock protects, then call "
      "kith_lock_mark_consistent"},

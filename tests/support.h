@@ -221,6 +221,16 @@ bool has_ended(int64_t pid);       // a process that we do not wait for otherwis
 bool is_ended_child(int64_t pid);  // and its exit code is still to be had
 [[noreturn]] void crash();    // as a program with a bug does
 [[noreturn]] void end_at_once(int code);  // no handler, no kith, nothing runs
+// While it lives, processes whose parent was killed become children of this one, where the OS can: then a test sees whether any is
+// left.
+class heir_of_grandchildren {
+ public:
+  heir_of_grandchildren();
+  ~heir_of_grandchildren();
+  heir_of_grandchildren(const heir_of_grandchildren&) = delete;
+  heir_of_grandchildren& operator=(const heir_of_grandchildren&) = delete;
+  void await_all() const;  // reaps them; comes back when there is none
+};
 bool make_writable(void* address, size_t size);  // by force
 // The arguments as UTF-8. Windows: of the wide command line; what main got is only right in ASCII.
 std::vector<std::string> utf8_arguments(int argc, char** argv);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The end of a child, seen through a kqueue of its own. The event is never taken out, so the descriptor stays readable for every
-// thread that polls it.
+// The end of a child, seen through a kqueue of its own. The event is never taken out, so the descriptor stays
+// readable for every thread that polls it.
 #include <poll.h>
 #include <sys/event.h>
 #include <unistd.h>
@@ -17,11 +17,13 @@ native_handle watch_child(pid_t pid) {
   if (!queue.valid() || set_close_on_exec(queue.get()) != KITH_OK) return native_handle();
   struct kevent change;
   EV_SET(&change, static_cast<uintptr_t>(pid), EVFILT_PROC, EV_ADD, NOTE_EXIT, 0, nullptr);
-  if (restart([&] { return kevent(queue.get(), &change, 1, nullptr, 0, nullptr); }) != 0) return native_handle();
+  if (restart([&] { return kevent(queue.get(), &change, 1, nullptr, 0, nullptr); }) != 0)
+    return native_handle();
   return queue;
 }
 
-// In slices, each of which looks for itself: a child that ended while its watch was set up may never be told of.
+// In slices, each of which looks for itself: a child that ended while its watch was set up may never be told
+// of.
 kith_status process_await(const process& self, deadline until) {
   const pid_t pid = static_cast<pid_t>(self.pid);
   if (!self.watch.valid()) return await_by_naps(pid, until);
@@ -38,7 +40,9 @@ kith_status process_await(const process& self, deadline until) {
   return KITH_OK;
 }
 
-void collect_child(const process& child, kith_exit& out) { collect_by_pid(static_cast<pid_t>(child.pid), out); }
+void collect_child(const process& child, kith_exit& out) {
+  collect_by_pid(static_cast<pid_t>(child.pid), out);
+}
 
 kith_status signal_child(const process& child, int signal) {
   return signal_by_pid(static_cast<pid_t>(child.pid), signal);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The end of a child, seen through its pidfd. Where there is none (an old kernel, or no descriptor left) by its pid.
+// The end of a child, seen through its pidfd. Where there is none (an old kernel, or no descriptor left) by
+// its pid.
 #include <poll.h>
 #include <sys/wait.h>
 
@@ -38,7 +39,8 @@ void collect_child(const process& child, kith_exit& out) {
   } else if (child.watch.valid() && errno == ECHILD) {
     out = {KITH_EXIT_UNKNOWN, 0, 0};
   } else {
-    collect_by_pid(static_cast<pid_t>(child.pid), out);  // also from Linux 5.2 to 5.3, whose waitid takes no pidfd
+    // Also from Linux 5.2 to 5.3, whose waitid takes no pidfd.
+    collect_by_pid(static_cast<pid_t>(child.pid), out);
   }
 }
 

@@ -12,7 +12,9 @@ kith_status process_await(const process& self, deadline until) {
   return await_by_naps(static_cast<pid_t>(self.pid), until);
 }
 
-void collect_child(const process& child, kith_exit& out) { collect_by_pid(static_cast<pid_t>(child.pid), out); }
+void collect_child(const process& child, kith_exit& out) {
+  collect_by_pid(static_cast<pid_t>(child.pid), out);
+}
 
 kith_status signal_child(const process& child, int signal) {
   return signal_by_pid(static_cast<pid_t>(child.pid), signal);

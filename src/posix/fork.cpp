@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a child made by fork does with its copies of the parent's objects.
-#include <cerrno>
 #include <fcntl.h>
+
+#include <cerrno>
 
 #include "../platform.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include <climits>
-#include <cstdlib>
-
 #include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
 #if defined(__linux__) && !defined(KITH_PORTABLE)
 #include <sys/syscall.h>
 #endif
@@ -21,7 +21,8 @@ constexpr int first_free_descriptor = STDERR_FILENO + 1;
 int next_kept(int from, const uint64_t* keep, size_t count) {
   int next = INT_MAX;
   for (size_t i = 0; i < count; ++i) {
-    if (keep[i] < static_cast<uint64_t>(next) && keep[i] >= static_cast<uint64_t>(from)) next = static_cast<int>(keep[i]);
+    if (keep[i] < static_cast<uint64_t>(next) && keep[i] >= static_cast<uint64_t>(from))
+      next = static_cast<int>(keep[i]);
   }
   return next;
 }
@@ -73,7 +74,7 @@ void native_handle::reset(int descriptor) {
   const int old = std::exchange(descriptor_, descriptor);
   if (old < 0) return;
   const int kept = errno;  // owners go out of scope on the way to whoever reports a failure
-  close(old);              // never repeated: after EINTR the descriptor is gone, and may be another thread's new one
+  close(old);  // never repeated: after EINTR the descriptor is gone, and may be another thread's new one
   errno = kept;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include <climits>
-
 #include <sys/sysctl.h>
+
+#include <climits>
 
 #include "identity_self.h"
 
@@ -16,7 +16,8 @@ enum class presence { absent, present, hidden };
 presence read_record(uint32_t pid, kinfo_proc& out) {
   int name[] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, static_cast<int>(pid)};
   size_t size = sizeof out;
-  if (sysctl(name, 4, &out, &size, nullptr, 0) != 0) return errno == ESRCH ? presence::absent : presence::hidden;
+  if (sysctl(name, 4, &out, &size, nullptr, 0) != 0)
+    return errno == ESRCH ? presence::absent : presence::hidden;
   return size == 0 ? presence::absent : presence::present;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+
 #include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/stat.h>
 
 #include "identity_self.h"
 #include "linux_calls.h"
@@ -32,8 +32,8 @@ const char* skip_fields(const char* text, int count) {
   return text;
 }
 
-// /proc/<pid>/stat as proc(5) counts its fields: 2 the name in brackets, 3 the state, 20 the threads, 22 the start time. The name
-// is the program's own choice, so the fields are counted from the last bracket.
+// /proc/<pid>/stat as proc(5) counts its fields: 2 the name in brackets, 3 the state, 20 the threads, 22 the
+// start time. The name is the program's own choice, so the fields are counted from the last bracket.
 bool parse_record(const char* line, process_record& out) {
   const char* name_end = std::strrchr(line, ')');
   if (name_end == nullptr || name_end[1] != ' ') return false;
@@ -113,10 +113,11 @@ liveness alive(identity who) {
   return seen == presence::in_record && zombie ? liveness::dead : liveness::alive;
 }
 
-// A time namespace shifts the start times that its members see, so it belongs to what makes identities comparable.
+// A time namespace shifts the start times that its members see, so it belongs to what makes identities
+// comparable. Asked of this thread: what /proc/self tells of a process whose main thread has ended lacks the time namespace.
 uint64_t pid_namespace() {
-  const uint64_t pids = namespace_number("/proc/self/ns/pid");
-  return pids == 0 ? 0 : pids | (namespace_number("/proc/self/ns/time") << 32);
+  const uint64_t pids = namespace_number("/proc/thread-self/ns/pid");
+  return pids == 0 ? 0 : pids | (namespace_number("/proc/thread-self/ns/time") << 32);
 }
 
 }  // namespace kith::platform

@@ -15,8 +15,9 @@ inline void forget_self() {
   light_fence_is_free.store(false, std::memory_order_relaxed);
 }
 
-// Tells whether a forked child will forget the identity of its parent. Threads that race here register the handler twice, which
-// does no harm; the other order, a flag first, would let one of them keep an identity that a fork of its own then inherits.
+// Tells whether a forked child will forget the identity of its parent. Threads that race here register the
+// handler twice, which does no harm; the other order, a flag first, would let one of them keep an identity
+// that a fork of its own then inherits.
 inline bool forgotten_in_children() {
   static constinit std::atomic<bool> registered{false};
   if (registered.load(std::memory_order_acquire)) return true;  // pairs with the release below

@@ -2,11 +2,11 @@
 // System calls of Linux that not every C library wraps. The numbers are those of the kernel's headers.
 #pragma once
 
-#include <cerrno>
-#include <csignal>
-
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
 
 namespace kith::platform {
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The parts of memory_*.cpp that all kernels share: POSIX shared memory objects, their size, and mapping them.
+// The parts of memory_*.cpp that all kernels share: POSIX shared memory objects, their size, and mapping
+// them.
 #pragma once
-
-#include <cstdint>
-#include <cstdio>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -11,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
+
+#include <cstdint>
+#include <cstdio>
 
 #include "posix_internal.h"
 
@@ -22,8 +23,8 @@ inline size_t whole_pages(size_t size) {
   return size > static_cast<size_t>(PTRDIFF_MAX) - page ? 0 : (size + page - 1) / page * page;
 }
 
-// macOS allows exactly one call per object. Above the limit for files the kernel would not only fail but send SIGXFSZ, which ends
-// the host.
+// macOS allows exactly one call per object. Above the limit for files the kernel would not only fail but send
+// SIGXFSZ, which ends the host.
 inline kith_status set_object_size(int object, size_t size) {
   rlimit limit{};
   if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur) {
@@ -33,8 +34,8 @@ inline kith_status set_object_size(int object, size_t size) {
   return restart([&] { return ftruncate(object, static_cast<off_t>(size)); }) == 0 ? KITH_OK : fail(errno);
 }
 
-// Before memory is committed. Asked for more than there is, Linux does not refuse but calls the OOM killer, which may choose anybody.
-// Up to 16 MiB the look costs more than it tells.
+// Before memory is committed. Asked for more than there is, Linux does not refuse but calls the OOM killer,
+// which may choose anybody. Up to 16 MiB the look costs more than it tells.
 inline kith_status check_free_memory(size_t size) {
   constexpr size_t worth_a_look = size_t{16} << 20;
   if (size <= worth_a_look) return KITH_OK;
@@ -42,7 +43,8 @@ inline kith_status check_free_memory(size_t size) {
   return size < uv_get_free_memory() && (limit == 0 || size < limit) ? KITH_OK : fail(ENOMEM);
 }
 
-// A POSIX shared memory object whose name is gone already. `read_only` is a second descriptor of it, opened while it had the name.
+// A POSIX shared memory object whose name is gone already. `read_only` is a second descriptor of it, opened
+// while it had the name.
 inline kith_status shm_object_create(native_handle& object, native_handle& read_only) {
   uint64_t random[2];
   if (const kith_status status = random_bytes(random, sizeof random); status != KITH_OK) return status;
@@ -50,7 +52,8 @@ inline kith_status shm_object_create(native_handle& object, native_handle& read_
   std::snprintf(name, sizeof name, "/kith-%016llx%08x", static_cast<unsigned long long>(random[0]),
                 static_cast<unsigned>(random[1] & UINT32_MAX));
   // shm_open sets close-on-exec by itself.
-  native_handle made = own_descriptor(restart([&] { return shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600); }));
+  native_handle made =
+      own_descriptor(restart([&] { return shm_open(name, O_CREAT | O_EXCL | O_RDWR, 0600); }));
   if (!made.valid()) return fail(errno);
   native_handle second = own_descriptor(restart([&] { return shm_open(name, O_RDONLY, 0); }));
   const int second_error = errno;

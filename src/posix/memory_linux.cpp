@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Shared memory by memfd: it has no name to be left behind, is not bound by the size of /dev/shm, and seals keep a peer from
-// shrinking it, which would end us by SIGBUS.
+// Shared memory by memfd: it has no name to be left behind, is not bound by the size of /dev/shm, and seals
+// keep a peer from shrinking it, which would end us by SIGBUS.
 #include "memory_common.h"
 
 namespace kith::platform {
@@ -23,9 +23,12 @@ native_handle open_memfd() {
   return own_descriptor(descriptor);
 }
 
-bool add_seals(const native_handle& object, int seals) { return fcntl(object.get(), F_ADD_SEALS, seals) == 0; }
+bool add_seals(const native_handle& object, int seals) {
+  return fcntl(object.get(), F_ADD_SEALS, seals) == 0;
+}
 
-// In pieces: the kernel undoes a call that a signal interrupts, so one large call would never end under a profiler's timer.
+// In pieces: the kernel undoes a call that a signal interrupts, so one large call would never end under a
+// profiler's timer.
 kith_status commit_object(int object, size_t size) {
   if (const kith_status status = check_free_memory(size); status != KITH_OK) return status;
   constexpr size_t piece = size_t{1} << 20;
@@ -63,7 +66,8 @@ bool probe(std::atomic<int>& answer, int seals) {
   return known > 0;
 }
 
-// The seals of a file that is no memfd are missing; such a one is taken only where we could make no better ourselves.
+// The seals of a file that is no memfd are missing; such a one is taken only where we could make no better
+// ourselves.
 bool may_shrink(const native_handle& object) {
   const int seals = fcntl(object.get(), F_GET_SEALS);
   return (seals == -1 || (seals & F_SEAL_SHRINK) == 0) && memory_is_sealed();
@@ -104,8 +108,8 @@ kith_status memory_attach(native_handle&& object, memory& out) {
   return status;
 }
 
-// A read-only descriptor alone holds nobody back, who may open /proc/self/fd/N for writing: the seal does. Our own mapping is older
-// than the seal and stays writable.
+// A read-only descriptor alone holds nobody back, who may open /proc/self/fd/N for writing: the seal does.
+// Our own mapping is older than the seal and stays writable.
 kith_status memory_restrict(memory& self) {
   if (!add_seals(self.object, F_SEAL_FUTURE_WRITE) && !self.read_only.valid()) {
     if (errno != EINVAL) return fail(errno);

@@ -6,8 +6,8 @@ namespace kith::platform {
 
 namespace {
 
-// macOS sizes an object once and for all, and a read-only descriptor bounds what its mapping may ever become. Elsewhere such an
-// object is a file of its user.
+// macOS sizes an object once and for all, and a read-only descriptor bounds what its mapping may ever become.
+// Elsewhere such an object is a file of its user.
 #if defined(__APPLE__)
 constexpr bool kernel_guards_objects = true;
 #else
@@ -21,8 +21,8 @@ kith_status commit_object(int object, size_t size) {
   return KITH_OK;
 #else
   if (const kith_status status = check_free_memory(size); status != KITH_OK) return status;
-  int error = EINTR;
-  while (error == EINTR) error = posix_fallocate(object, 0, static_cast<off_t>(size));  // gives errno as its result
+  int error = EINTR;  // This call gives the number as its result, and leaves errno alone.
+  while (error == EINTR) error = posix_fallocate(object, 0, static_cast<off_t>(size));
   return error == 0 || error == EOPNOTSUPP || error == EINVAL ? KITH_OK : fail(error);
 #endif
 }

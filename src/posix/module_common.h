@@ -2,16 +2,17 @@
 // The part of module_*.cpp that all formats share: which module is wanted, and loading it.
 #pragma once
 
-#include <cstring>
-
 #include <uv.h>
+
+#include <cstring>
 
 #include "../allocator.h"
 #include "posix_internal.h"
 
 namespace kith::platform {
 
-// A library that was loaded for a function stays loaded, as the function may start threads or leave pointers to itself.
+// A library that was loaded for a function stays loaded, as the function may start threads or leave pointers
+// to itself.
 struct kept_library {
   uv_lib_t library;
   kept_library* next;
@@ -42,7 +43,8 @@ inline void keep_library(kept_library* loaded) {
 
 inline bool is_program(const code_place& place) { return place.path.size() <= 1; }
 
-inline bool same_build(const unsigned char (&a)[build_identity_size], const unsigned char (&b)[build_identity_size]) {
+inline bool same_build(const unsigned char (&a)[build_identity_size],
+                       const unsigned char (&b)[build_identity_size]) {
   return std::memcmp(a, b, build_identity_size) == 0;
 }
 

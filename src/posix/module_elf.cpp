@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Functions as places in ELF files. Offsets count from the load bias, which is 0 for a program that cannot be moved.
-#include <climits>
-#include <cstdlib>
-
+// Functions as places in ELF files. Offsets count from the load bias; that is 0 for a program of fixed place.
 #include <link.h>
 #include <sys/stat.h>
+
+#include <climits>
+#include <cstdlib>
 
 #include "module_common.h"
 
@@ -39,7 +39,8 @@ bool has_code_at(const dl_phdr_info& module, uintptr_t address) {
 size_t padded(size_t size, size_t alignment) { return (size + alignment - 1) / alignment * alignment; }
 
 // Looks for the note that the linker leaves: a header, the name "GNU", and a hash of the file.
-bool find_build_id(const unsigned char* notes, size_t size, size_t alignment, unsigned char* out, size_t out_size) {
+bool find_build_id(const unsigned char* notes, size_t size, size_t alignment, unsigned char* out,
+                   size_t out_size) {
   size_t at = 0;
   while (size - at >= sizeof(ElfW(Nhdr))) {
     ElfW(Nhdr) note;
@@ -90,7 +91,8 @@ bool identify_by_file(const char* path, unsigned char (&out)[build_identity_size
 }
 
 bool identify(const dl_phdr_info& module, bool program, unsigned char (&out)[build_identity_size]) {
-  return identify_by_note(module, out) || identify_by_file(program ? "/proc/self/exe" : module.dlpi_name, out);
+  return identify_by_note(module, out) ||
+         identify_by_file(program ? "/proc/self/exe" : module.dlpi_name, out);
 }
 
 // ---- walking the loaded modules: `visit(module, is_program)` ends the walk with true
@@ -102,7 +104,8 @@ struct walk {
 
   static int step(dl_phdr_info* module, size_t, void* data) {
     walk& self = *static_cast<walk*>(data);
-    const bool program = self.count++ == 0;  // the program comes first; its name is no help, as C libraries differ there
+    // The program comes first; its name is no help, as C libraries differ there.
+    const bool program = self.count++ == 0;
     return self.visit(*module, program) ? 1 : 0;
   }
 };
@@ -117,7 +120,8 @@ kith_status look(const code_place& place, kith_entry& out) {
   kith_status status = KITH_E_MISMATCH;
   find_module([&](const dl_phdr_info& module, bool program) {
     unsigned char identity[build_identity_size] = {};
-    if (program != is_program(place) || !identify(module, program, identity) || !same_build(identity, place.identity)) {
+    if (program != is_program(place) || !identify(module, program, identity) ||
+        !same_build(identity, place.identity)) {
       return false;
     }
     const uintptr_t address = module.dlpi_addr + static_cast<uintptr_t>(place.offset);
@@ -146,7 +150,8 @@ kith_status code_locate(kith_entry entry, code_place& out) {
     if (!has_code_at(module, address)) return false;
     found.bias = module.dlpi_addr;
     found.program = program;
-    if (!identify(module, program, found.identity)) return true;  // no file: the kernel's vdso, or one that was deleted
+    // Not to be identified: it has no build id and no file (any more).
+    if (!identify(module, program, found.identity)) return true;
     status = assign(found.file, program ? "" : module.dlpi_name) ? KITH_OK : KITH_E_NO_MEMORY;
     return true;
   });

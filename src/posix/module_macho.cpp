@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Functions as places in Mach-O files. Offsets count from the header, with which the text segment begins.
-#include <cstdlib>
-
 #include <mach-o/dyld.h>
 #include <mach-o/loader.h>
 #include <mach/vm_prot.h>
+
+#include <cstdlib>
 
 #include "module_common.h"
 
@@ -58,7 +58,8 @@ bool find_module(Visit visit) {
     const auto* header = reinterpret_cast<const mach_header_64*>(_dyld_get_image_header(i));
     const char* file = _dyld_get_image_name(i);
     if (header == nullptr || header->magic != MH_MAGIC_64 || file == nullptr) continue;
-    if (visit(loaded_module{header, static_cast<uintptr_t>(_dyld_get_image_vmaddr_slide(i)), file})) return true;
+    if (visit(loaded_module{header, static_cast<uintptr_t>(_dyld_get_image_vmaddr_slide(i)), file}))
+      return true;
   }
   return false;
 }
@@ -67,7 +68,8 @@ kith_status look(const code_place& place, kith_entry& out) {
   kith_status status = KITH_E_MISMATCH;
   find_module([&](const loaded_module& module) {
     unsigned char identity[build_identity_size] = {};
-    if (module.program() != is_program(place) || !identify(module, identity) || !same_build(identity, place.identity)) {
+    if (module.program() != is_program(place) || !identify(module, identity) ||
+        !same_build(identity, place.identity)) {
       return false;
     }
     const uintptr_t address = module.base() + static_cast<uintptr_t>(place.offset);

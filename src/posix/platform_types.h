@@ -11,7 +11,8 @@
 
 namespace kith::platform {
 
-// Owns a descriptor. All of ours are close-on-exec; a child gets those it was given by having the flag cleared there.
+// Owns a descriptor. All of ours are close-on-exec; a child gets those it was given by having the flag
+// cleared there.
 class native_handle {
  public:
   native_handle() = default;
@@ -36,7 +37,7 @@ class native_handle {
 
 struct memory {
   native_handle object;
-  native_handle read_only;  // what others are given once it is restricted, where that takes another descriptor
+  native_handle read_only;  // what others are given once it is restricted, where it takes another one
   void* base = nullptr;
   size_t size = 0;
   bool writable = true;
@@ -53,7 +54,8 @@ struct process {
   bool collected = false;
 };
 
-// The register that points to the thread's own data is the cheapest name of a thread; asking the kernel would be a system call.
+// The register that points to the thread's own data is the cheapest name of a thread; asking the kernel would
+// be a system call.
 inline uint64_t current_thread() {
 #if defined(__linux__) && defined(__has_builtin)
 #if __has_builtin(__builtin_thread_pointer)

@@ -2,11 +2,11 @@
 // What the files of the POSIX port give to each other.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cerrno>
 #include <csignal>
 #include <ctime>
-
-#include <sys/types.h>
 
 #include "../platform.h"
 
@@ -32,8 +32,8 @@ inline void nap(deadline until, uint64_t ns) {
 
 // ---- handle.cpp
 
-// Owns a descriptor that the OS has just made, and moves it out of the range of the standard streams: where the host has closed
-// those, its next printf would write into our socket.
+// Owns a descriptor that the OS has just made, and moves it out of the range of the standard streams: where
+// the host has closed those, its next printf would write into our socket.
 native_handle own_descriptor(int descriptor);
 kith_status set_close_on_exec(int descriptor);
 

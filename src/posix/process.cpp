@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Processes, but for what differs between kernels: spawn_*.cpp starts a program, exit_*.cpp sees it end.
-#include <climits>
-#include <cstdlib>
-#include <cstring>
-#include <string_view>
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
+
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
 #if defined(__APPLE__)
 #include <crt_externs.h>
 #endif
@@ -33,8 +33,10 @@ constinit std::atomic<forgotten_child*> forgotten{nullptr};
 
 void push_forgotten(forgotten_child* child) {
   child->next = forgotten.load(std::memory_order_relaxed);
-  // Release, with the acquire of the exchange in sweep_forgotten. Only whole lists are ever taken, so there is no ABA.
-  while (!forgotten.compare_exchange_weak(child->next, child, std::memory_order_release, std::memory_order_relaxed)) {
+  // Release, with the acquire of the exchange in sweep_forgotten. Only whole lists are ever taken, so there
+  // is no ABA.
+  while (!forgotten.compare_exchange_weak(child->next, child, std::memory_order_release,
+                                          std::memory_order_relaxed)) {
   }
 }
 
@@ -43,13 +45,16 @@ bool reap(pid_t pid) {
   return restart([&] { return waitpid(pid, nullptr, WNOHANG); }) != 0;
 }
 
-// A list without a lock: a fork at any moment leaves the child nothing that is locked, at worst less to sweep.
+// A list without a lock: a fork at any moment leaves the child nothing that is locked, at worst less to
+// sweep.
 void sweep_forgotten() {
   if (forgotten.load(std::memory_order_relaxed) == nullptr) return;
-  forgotten_child* child = forgotten.exchange(nullptr, std::memory_order_acquire);  // pairs with push_forgotten
+  // Acquire, with the release in push_forgotten.
+  forgotten_child* child = forgotten.exchange(nullptr, std::memory_order_acquire);
   while (child != nullptr) {
     forgotten_child* const next = child->next;
-    // In a forked child the list is a copy of its parent's: those are not its children, and their pids may soon be.
+    // In a forked child the list is a copy of its parent's: those are not its children, and their pids may
+    // soon be.
     if (!(child->parent == self()) || reap(child->pid)) {
       unmake(child);
     } else {
@@ -114,7 +119,8 @@ kith_status find_program(const char* name, bool absolute, text& out) {
   return absolute ? make_absolute(out) : KITH_OK;
 }
 
-// The file of this program may have been renamed, deleted or replaced since it started; on Linux a link leads to it all the same.
+// The file of this program may have been renamed, deleted or replaced since it started; on Linux a link leads
+// to it all the same.
 bool file_is_still_ours(const char* path) {
 #if defined(__linux__)
   struct stat named;
@@ -159,8 +165,8 @@ kith_status list_kept(const spawn_plan& plan, buffer<int>& out) {
 kith_status process_spawn(const spawn_plan& plan, process& out) {
   sweep_forgotten();
   text program;
-  kith_status status =
-      plan.argv == nullptr ? find_own_program(program) : find_program(plan.argv[0], plan.cwd != nullptr, program);
+  kith_status status = plan.argv == nullptr ? find_own_program(program)
+                                            : find_program(plan.argv[0], plan.cwd != nullptr, program);
   buffer<int> kept;
   if (status == KITH_OK) status = list_kept(plan, kept);
   if (status != KITH_OK) return status;
@@ -168,8 +174,8 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   const char* const* argv = plan.argv == nullptr ? own_argv : plan.argv;
   // exec takes its texts as `char*` for history's sake, and changes none.
   char* const* env = plan.env == nullptr ? own_environment() : const_cast<char* const*>(plan.env);
-  return start_program({program.data(), const_cast<char* const*>(argv), env, plan.cwd, kept.data(), kept.size(),
-                        plan.child_pid},
+  return start_program({program.data(), const_cast<char* const*>(argv), env, plan.cwd, kept.data(),
+                        kept.size(), plan.child_pid},
                        out);
 }
 
@@ -255,7 +261,8 @@ void process_forget(process& self) {
   const bool running = pid > 0 && !self.collected && !reap(pid);
   self = process{};
   if (running) {
-    // Without memory for the note, the child will stay a zombie until this process ends: all that can be done.
+    // Without memory for the note, the child will stay a zombie until this process ends: all that can be
+    // done.
     forgotten_child* const child = make<forgotten_child>(pid, platform::self(), nullptr);
     if (child != nullptr) push_forgotten(child);
   }

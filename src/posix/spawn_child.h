@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What a child does between vfork and exec. It borrows the memory of its parent, one thread of which waits: no allocation, no locks,
-// nothing left changed but the report. Shared by spawn_linux.cpp and spawn_portable.cpp.
+// What a child does between vfork and exec. It borrows the memory of its parent, one thread of which waits:
+// no allocation, no locks, nothing left changed but the report. Shared by spawn_linux.cpp and
+// spawn_portable.cpp.
 //
 // `Kernel` is how the variant does what a sanitizer would otherwise see, and take for deeds of the parent.
 #pragma once
-
-#include <cstdlib>
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,9 +12,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "posix_internal.h"
 
-// Sanitizers keep books in that same memory about every function that is entered, and functions here never return.
+// Sanitizers keep books in that same memory about every function that is entered, and functions here never
+// return.
 #if defined(__has_attribute)
 #if __has_attribute(disable_sanitizer_instrumentation)
 #define KITH_IN_CHILD __attribute__((noinline, disable_sanitizer_instrumentation))
@@ -40,7 +42,8 @@ struct child_task {
   start_report report;
 };
 
-// Signals are kept away while parent and child share their memory: a handler of the host must not run in the child.
+// Signals are kept away while parent and child share their memory: a handler of the host must not run in the
+// child.
 class signals_blocked {
  public:
   signals_blocked() {
@@ -100,7 +103,8 @@ template <class Kernel>
 KITH_IN_CHILD void become_program(child_task& task) {
   const child_start& start = *task.start;
   // Release, pairs with the acquire of the program that we become.
-  if (start.child_pid != nullptr) start.child_pid->store(static_cast<uint32_t>(getpid()), std::memory_order_release);
+  if (start.child_pid != nullptr)
+    start.child_pid->store(static_cast<uint32_t>(getpid()), std::memory_order_release);
   Kernel::default_signal_actions();
   task.report.step = start_step::enter_cwd;
   if (start.cwd != nullptr && chdir(start.cwd) != 0) {
@@ -110,7 +114,8 @@ KITH_IN_CHILD void become_program(child_task& task) {
   Kernel::close_on_exec();
   keep_descriptors(start);
   task.report.step = start_step::execute;
-  // A signal that came meanwhile strikes here, with its default action: the child then ends by it as a program would.
+  // A signal that came meanwhile strikes here, with its default action: the child then ends by it as a
+  // program would.
   Kernel::unblock_signals();
   execve(start.program, start.argv, start.env);
   task.report.error = errno;
@@ -121,7 +126,8 @@ inline kith_status finish_start(const child_task& task, pid_t pid, int wait_opti
   const int error = task.report.error;
   if (error == 0) return KITH_OK;
   restart([&] { return waitpid(pid, nullptr, wait_options); });
-  return task.report.step == start_step::enter_cwd ? fail_to_enter(error) : fail_to_execute(error, task.start->program);
+  return task.report.step == start_step::enter_cwd ? fail_to_enter(error)
+                                                   : fail_to_execute(error, task.start->program);
 }
 
 }  // namespace kith::platform

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Starts a program by posix_spawn, which is a system call here and can do what vfork must be used for elsewhere.
+// Starts a program by posix_spawn, which is a system call here and can do what vfork must be used for
+// elsewhere.
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/stat.h>
@@ -49,7 +50,8 @@ class spawn_actions {
       if (fcntl(i, F_GETFD) != -1) inherit(i);  // to list a closed one would make the call fail
     }
     for (size_t i = 0; i < start.kept_count; ++i) inherit(start.kept[i]);
-    if (error_ == 0 && start.cwd != nullptr) error_ = posix_spawn_file_actions_addchdir_np(&actions_, start.cwd);
+    if (error_ == 0 && start.cwd != nullptr)
+      error_ = posix_spawn_file_actions_addchdir_np(&actions_, start.cwd);
     return error_;
   }
   const posix_spawn_file_actions_t* get() const { return &actions_; }
@@ -85,7 +87,8 @@ kith_status start_program(const child_start& start, process& out) {
   const int error = posix_spawn(&pid, start.program, actions.get(), attributes.get(), start.argv, start.env);
   if (error != 0) return fail_to_execute(error, start.program);
   // Release, pairs with the acquire of the child, which waits for it.
-  if (start.child_pid != nullptr) start.child_pid->store(static_cast<uint32_t>(pid), std::memory_order_release);
+  if (start.child_pid != nullptr)
+    start.child_pid->store(static_cast<uint32_t>(pid), std::memory_order_release);
   out.pid = pid;
   out.watch = watch_child(pid);
   out.collected = false;

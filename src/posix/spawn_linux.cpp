@@ -52,40 +52,53 @@ KITH_IN_CHILD int child_main(void* task) {
   return 127;
 }
 
-// Pages with one below that stops an overflow.
+constexpr size_t stack_size = size_t{256} << 10;  // only what is touched costs anything
+
+// With a page below it that stops an overflow.
+void* map_stack() {
+  void* low =
+      mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (low == MAP_FAILED) return nullptr;
+  mprotect(low, static_cast<size_t>(sysconf(_SC_PAGESIZE)), PROT_NONE);
+  return low;
+}
+
+// One stack is kept for the next start: to map and unmap it costs a third of all that we add to a bare vfork.
+constinit std::atomic<void*> spare_stack{nullptr};
+
 class child_stack {
  public:
-  child_stack() {
-    void* low = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-    if (low == MAP_FAILED) return;
-    low_ = low;
-    mprotect(low_, static_cast<size_t>(sysconf(_SC_PAGESIZE)), PROT_NONE);
+  // Acquire, with the release below: the last child's use of the stack comes before that of ours.
+  child_stack() : low_(spare_stack.exchange(nullptr, std::memory_order_acquire)) {
+    if (low_ == nullptr) low_ = map_stack();
   }
   ~child_stack() {
-    if (low_ != nullptr) munmap(low_, size);
+    if (low_ == nullptr) return;
+    void* const displaced = spare_stack.exchange(low_, std::memory_order_acq_rel);
+    if (displaced != nullptr) munmap(displaced, stack_size);
   }
   child_stack(const child_stack&) = delete;
   child_stack& operator=(const child_stack&) = delete;
 
   bool valid() const { return low_ != nullptr; }
-  void* top() const { return static_cast<char*>(low_) + size; }
+  void* top() const { return static_cast<char*>(low_) + stack_size; }
 
  private:
-  static constexpr size_t size = size_t{256} << 10;  // only what is touched costs anything
-  void* low_ = nullptr;
+  void* low_;
 };
 
 int clone_child(int flags, void* stack, child_task& task, int* pidfd) {
 #if defined(KITH_UNDER_TSAN) && defined(__GLIBC__)
-  // Newer versions of the sanitizer wrap clone as if it were fork, and would tidy up in memory that is the parent's.
+  // Newer versions of the sanitizer wrap clone as if it were fork, and would tidy up in memory that is the
+  // parent's.
   return __clone(child_main, stack, flags, &task, pidfd);
 #else
   return clone(child_main, stack, flags, &task, pidfd);
 #endif
 }
 
-// No signal is asked for at the end of the child: one that fails before exec ends without the host seeing a SIGCHLD or a stranger in
-// its waitpid(-1). From exec on the kernel makes it SIGCHLD.
+// No signal is asked for at the end of the child: one that fails before exec ends without the host seeing a
+// SIGCHLD or a stranger in its waitpid(-1). From exec on the kernel makes it SIGCHLD.
 constexpr int clone_flags = CLONE_VM | CLONE_VFORK;
 
 }  // namespace

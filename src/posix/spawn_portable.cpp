@@ -22,7 +22,8 @@ struct posix_calls {
   }
 };
 
-// vfork returns twice on one stack: this function has no variable that the child could change under the parent.
+// vfork returns twice on one stack: this function has no variable that the child could change under the
+// parent.
 __attribute__((noinline)) pid_t vfork_child(child_task& task) {
   const pid_t pid = vfork();
   if (pid != 0) return pid;

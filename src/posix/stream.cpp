@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include <sys/socket.h>
-
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "posix_internal.h"
 
@@ -28,8 +27,9 @@ kith_status set_up(int end) {
   return flags == -1 || fcntl(end, F_SETFL, flags | O_NONBLOCK) == -1 ? fail(errno) : KITH_OK;
 }
 
-// macOS sets close-on-exec only in a second step. No child of ours can slip in between and inherit the socket: spawn_darwin.cpp lets
-// the kernel close everything that is not listed, and a forked child closes what it was not given.
+// macOS sets close-on-exec only in a second step. No child of ours can slip in between and inherit the
+// socket: spawn_darwin.cpp lets the kernel close everything that is not listed, and a forked child closes
+// what it was not given.
 kith_status open_pair(native_handle (&ends)[2]) {
   int made[2];
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, made) != 0) return fail(errno);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-#include <cstdio>
-#include <cstring>
-
 #include <unistd.h>
 #include <uv.h>
+
+#include <cstdio>
+#include <cstring>
+#include <initializer_list>
+#if defined(__linux__)
+#include <stdio_ext.h>
+#endif
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #endif
@@ -31,16 +35,11 @@ void pause_cpu() {
 
 bool has(int32_t feature) {
   switch (feature) {
-    case KITH_HAS_FORK:
-      return true;
-    case KITH_HAS_SEALED_MEMORY:
-      return memory_is_sealed();
-    case KITH_HAS_READ_ONLY_SHARE:
-      return memory_share_is_read_only();
-    case KITH_HAS_PROCESS_HANDLE:
-      return watch_works();
-    default:
-      return false;
+    case KITH_HAS_FORK: return true;
+    case KITH_HAS_SEALED_MEMORY: return memory_is_sealed();
+    case KITH_HAS_READ_ONLY_SHARE: return memory_share_is_read_only();
+    case KITH_HAS_PROCESS_HANDLE: return watch_works();
+    default: return false;
   }
 }
 
@@ -49,8 +48,14 @@ bool same_variable(const char* a, size_t a_length, const char* b, size_t b_lengt
 }
 
 void flush_standard_streams() {
-  std::fflush(stdout);
-  std::fflush(stderr);
+  for (std::FILE* each : {stdout, stderr}) {
+#if defined(__linux__)
+    // Just looking writes to nothing. In a forked child fflush would cost six page faults, a tenth of the time
+    // of the fork.
+    if (__fpending(each) == 0) continue;
+#endif
+    std::fflush(each);
+  }
 }
 
 void exit_now(int code) { _exit(code); }

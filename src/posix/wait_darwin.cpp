@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Sleeping on an address across processes on macOS. The calls are looked up when they are first needed, because they came one after
-// the other, and so that one binary runs on all releases: os_sync_* (public, macOS 14.4), __ulock_wait2 (macOS 11) and __ulock_wait
-// (private, but what libc++ and others build on). Where there are none: short naps. No header of macOS is needed, so the file also
-// runs elsewhere, against stand-ins for those calls or with none.
+// Sleeping on an address across processes on macOS. The calls are looked up when they are first needed,
+// because they came one after the other, and so that one binary runs on all releases: os_sync_* (public,
+// macOS 14.4), __ulock_wait2 (macOS 11) and __ulock_wait (private, but what libc++ and others build on).
+// Where there are none: short naps. No header of macOS is needed, so the file also runs elsewhere, against
+// stand-ins for those calls or with none.
 #include <dlfcn.h>
 
 #include "posix_internal.h"
@@ -11,10 +12,12 @@ namespace kith::platform {
 
 namespace {
 
-using sync_wait_call = int(void* address, uint64_t value, size_t size, uint32_t flags, uint32_t clock, uint64_t timeout_ns);
+using sync_wait_call = int(void* address, uint64_t value, size_t size, uint32_t flags, uint32_t clock,
+                           uint64_t timeout_ns);
 using sync_wake_call = int(void* address, size_t size, uint32_t flags);
 using ulock_wait_call = int(uint32_t operation, void* address, uint64_t value, uint32_t timeout_us);
-using ulock_wait2_call = int(uint32_t operation, void* address, uint64_t value, uint64_t timeout_ns, uint64_t value2);
+using ulock_wait2_call = int(uint32_t operation, void* address, uint64_t value, uint64_t timeout_ns,
+                             uint64_t value2);
 using ulock_wake_call = int(uint32_t operation, void* address, uint64_t wake_value);
 
 // os/os_sync_wait_on_address.h
@@ -59,7 +62,8 @@ method find_calls() {
 
 // Threads that race here find the same.
 method best_method() {
-  method best = calls.best.load(std::memory_order_acquire);  // pairs with the release below: the calls are there
+  method best =
+      calls.best.load(std::memory_order_acquire);  // pairs with the release below: the calls are there
   if (best == method::unknown) {
     best = find_calls();
     calls.best.store(best, std::memory_order_release);
@@ -72,7 +76,8 @@ void* address_of(const std::atomic<uint64_t>& word) { return const_cast<std::ato
 // 0, or an errno. Timeouts are never 0, which means for ever (or is refused).
 int sleep_by_sync(const std::atomic<uint64_t>& word, uint64_t expected, uint64_t ns) {
   sync_wait_call* const wait_on = calls.sync_wait.load(std::memory_order_relaxed);
-  const int result = wait_on(address_of(word), expected, sizeof word, sync_shared, clock_mach_absolute_time, ns);
+  const int result =
+      wait_on(address_of(word), expected, sizeof word, sync_shared, clock_mach_absolute_time, ns);
   return result >= 0 ? 0 : errno;
 }
 
@@ -98,7 +103,8 @@ wait_result sleep_by_naps(const std::atomic<uint64_t>& word, uint64_t expected, 
 
 int wake_by_sync(const std::atomic<uint64_t>& word, bool all) {
   const auto& wake_call = all ? calls.sync_wake_all : calls.sync_wake_any;
-  return wake_call.load(std::memory_order_relaxed)(address_of(word), sizeof word, sync_shared) >= 0 ? 0 : errno;
+  return wake_call.load(std::memory_order_relaxed)(address_of(word), sizeof word, sync_shared) >= 0 ? 0
+                                                                                                    : errno;
 }
 
 int wake_by_ulock(const std::atomic<uint64_t>& word, bool all) {
@@ -120,14 +126,13 @@ wait_result wait(wait_area&, const std::atomic<uint64_t>& word, uint64_t expecte
   uint64_t ns = remaining_ns(until, clock_now());
   if (ns == 0) return wait_result::timed_out;
   if (ns > longest) ns = longest;
-  const int error = best == method::sync ? sleep_by_sync(word, expected, ns) : sleep_by_ulock(best, word, expected, ns);
+  const int error =
+      best == method::sync ? sleep_by_sync(word, expected, ns) : sleep_by_ulock(best, word, expected, ns);
   switch (error) {
     case 0:
-    case EINTR:
-      return wait_result::look_again;
-    case ETIMEDOUT:
-      return passed(until, clock_now()) ? wait_result::timed_out : wait_result::look_again;
-    case EFAULT:  // The kernel compares without taking page faults: the caller looks at the word, which brings the page in.
+    case EINTR: return wait_result::look_again;
+    case ETIMEDOUT: return passed(until, clock_now()) ? wait_result::timed_out : wait_result::look_again;
+    case EFAULT:  // The kernel compares without page faults: the caller's next look brings the page in.
       return wait_result::look_again;
     default:  // A kernel that does not know the operation.
       return sleep_by_naps(word, expected, until);
@@ -139,7 +144,8 @@ void wake(wait_area&, const std::atomic<uint64_t>& word, uint32_t count) {
   const method best = best_method();
   if (best == method::naps || count == 0) return;
   int error = EINTR;
-  while (error == EINTR) error = best == method::sync ? wake_by_sync(word, count > 1) : wake_by_ulock(word, count > 1);
+  while (error == EINTR)
+    error = best == method::sync ? wake_by_sync(word, count > 1) : wake_by_ulock(word, count > 1);
 }
 
 }  // namespace kith::platform

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Tests only: the parking lot of the Windows port, with a futex in each slot for its bell.
 #include "../shm/parking_lot.h"
-
 #include "futex.h"
 
 namespace kith::platform {
@@ -9,10 +8,13 @@ namespace kith::platform {
 namespace {
 
 struct futex_bells {
-  static void reset(wait_area& area, uint32_t slot) { area.slots[slot].bell.store(0, std::memory_order_relaxed); }
+  static void reset(wait_area& area, uint32_t slot) {
+    area.slots[slot].bell.store(0, std::memory_order_relaxed);
+  }
 
   static void ring(wait_area& area, uint32_t slot) {
-    // The kernel compares the bell with 0 before its sleeper sleeps: whoever comes later does not sleep, and the others are woken.
+    // The kernel compares the bell with 0 before its sleeper sleeps: whoever comes later does not sleep, and
+    // the others are woken.
     area.slots[slot].bell.store(1, std::memory_order_seq_cst);
     futex_wake(area.slots[slot].bell, 1);
   }
@@ -33,7 +35,8 @@ uint32_t parking_slots_wanted() { return 64; }
 kith_status wait_area_open(wait_area&) { return KITH_OK; }
 void wait_area_close(wait_area&) {}
 
-wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until, identity watch) {
+wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
+                 identity watch) {
   return shm::park<futex_bells>(area, word, expected, until, watch);
 }
 

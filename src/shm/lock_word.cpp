@@ -24,9 +24,20 @@ bool take(lock_state& lock, uint64_t word, uint64_t flags) {
   return true;
 }
 
+// Asked once: relaxed, as every thread that asks writes the same answer.
+bool has_several_cpus() {
+  static constinit std::atomic<uint32_t> known{0};
+  uint32_t count = known.load(std::memory_order_relaxed);
+  if (count == 0) {
+    count = platform::cpu_count();
+    known.store(count, std::memory_order_relaxed);
+  }
+  return count > 1;
+}
+
 // Short enough not to keep the owner off a core that both share.
 bool spin(lock_state& lock) {
-  if (platform::cpu_count() < 2) return false;
+  if (!has_several_cpus()) return false;
   for (int round = 0; round < spin_rounds; ++round) {
     if (lock.word.load(std::memory_order_relaxed) == 0 && lock_try_fast(lock)) return true;
     platform::pause_cpu();

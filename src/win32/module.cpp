@@ -159,8 +159,8 @@ kith_status code_locate(kith_entry entry, code_place& out) {
   const bool is_program = module == GetModuleHandleW(nullptr);
   if (status == KITH_OK && !is_program) status = to_utf8(path.data(), path.size() - 1, utf8);
   if (status != KITH_OK) return status;
-  out.path.clear();
-  if (!out.path.append(utf8.data(), utf8.size())) return KITH_E_NO_MEMORY;
+  if (!out.path.resize(utf8.size())) return KITH_E_NO_MEMORY;
+  if (!utf8.empty()) std::memcpy(out.path.data(), utf8.data(), utf8.size());
   const build_identity identity = identity_of(*headers, path);
   std::memcpy(out.identity, &identity, sizeof(identity));
   out.offset = offset;

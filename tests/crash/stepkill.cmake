@@ -7,7 +7,8 @@ if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR CMAKE_CROSSCOMPILING OR KITH_SANITI
 endif()
 
 function(kith_add_stepkill name library)
-  add_executable(${name} crash/stepkill.cpp crash/stepkill_world.cpp crash/stepkill_scenarios.cpp)
+  add_executable(${name} crash/stepkill.cpp crash/stepkill_drive.cpp
+    crash/stepkill_scenarios.cpp crash/stepkill_world.cpp)
   kith_set_common_flags(${name})
   kith_use_internals(${name})
   target_link_libraries(${name} PRIVATE ${library} kith::libuv)

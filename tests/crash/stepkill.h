@@ -39,9 +39,37 @@ struct recovery {
   uint64_t took_ns = 0;
 };
 
+// Where the victim is killed: after so many system calls, which it runs through at full speed, and so many instructions more.
+struct kill_point {
+  uint64_t system_calls;
+  uint64_t instructions;
+};
+
+struct checkpoint {
+  uint64_t instructions = 0;  // from the last system call; 0: none
+  uint64_t address = 0;
+};
+
+// The way from one system call to the next, as earlier victims went it. A checkpoint is an instruction on it that the victim meets
+// for the first time there: the next victims run up to it, and are stepped only from there on. Otherwise the number of
+// steps would be the square of that of instructions.
+class route {
+ public:
+  void start_at(uint64_t system_calls);
+  void note(uint64_t instructions, uint64_t address);
+  checkpoint last_checkpoint() const { return checkpoint_; }
+  void forget_checkpoint() { checkpoint_ = {}; }
+
+ private:
+  uint64_t system_calls_ = UINT64_MAX;
+  std::vector<uint64_t> addresses_;  // [i]: of the instruction that is next after i instructions
+  checkpoint checkpoint_;
+};
+
 struct scenario;
 
 struct world {
+  route way;
   shared_state* shared = nullptr;
   kith::wait_area area;
   const scenario* plan = nullptr;
@@ -58,6 +86,11 @@ struct scenario {
   void (*operation)(world&);       // in the victim, stepped
   recovery (*recover)(world&, uint64_t killed_at);  // the next process takes the lock
 };
+
+enum class drive_result { there, at_system_call, finished, took_another_way, no_ptrace };
+
+// Drives a victim that stands in front of its operation.
+drive_result drive(world& w, pid_t victim, const kill_point& point);
 
 bool open_world(world& w);
 void reset(world& w);

@@ -24,15 +24,14 @@ void be_holder(world& w) {
   release(w);
 }
 
-// Holds the lock until somebody waits for it, and then for some 0 to 3 ms, so that the release finds the waiter on its way into its
-// sleep, asleep, or between two sleeps.
-void be_yielding_holder(world& w) {
+// Holds the lock until somebody waits for it, and then for a while. A victim that is not being stepped is asleep by then.
+void be_yielding_holder(world& w, uint64_t for_ns) {
   acquire(w, no_deadline);
   w.shared->holder_ready.store(1);
-  const auto waited_for = [&w] { return w.shared->lock.waiters.load() != 0; };
-  await([&] { return waited_for() || w.shared->holder_may_release.load() != 0; });
-  const uint64_t until = clock_now() + static_cast<uint64_t>(getpid() % 7) * kith::ns_per_ms / 2;
-  await([&] { return clock_now() >= until || w.shared->holder_may_release.load() != 0; });
+  const auto must_release = [&w] { return w.shared->holder_may_release.load() != 0; };
+  await([&] { return w.shared->lock.waiters.load() != 0 || must_release(); });
+  const uint64_t until = clock_now() + for_ns;
+  await([&] { return clock_now() >= until || must_release(); });
   release(w);
 }
 
@@ -57,14 +56,24 @@ bool is_asleep(pid_t process) {
 
 // ---- before the operation ----------------------------------------------------------------------------------------------------
 
-void start_holder(world& w, void (*role)(world&)) {
-  w.helpers.push_back(start_helper([&w, role] { role(w); }));
+void start_holder(world& w, const std::function<void()>& role) {
+  w.helpers.push_back(start_helper(role));
   await([&w] { return w.shared->holder_ready.load() != 0; });
 }
 
-void let_another_hold(world& w) { start_holder(w, be_holder); }
+void let_another_hold(world& w) {
+  start_holder(w, [&w] { be_holder(w); });
+}
 
-void let_another_hold_for_a_while(world& w) { start_holder(w, be_yielding_holder); }
+// The release meets a waiter in its first slice of sleep.
+void let_another_hold_for_a_moment(world& w) {
+  start_holder(w, [&w] { be_yielding_holder(w, 3 * kith::ns_per_ms / 10); });
+}
+
+// The release meets a waiter in a later slice, after it has asked whether the owner lives.
+void let_another_hold_for_long(world& w) {
+  start_holder(w, [&w] { be_yielding_holder(w, 2 * kith::ns_per_ms); });
+}
 
 void let_an_owner_die(world& w) {
   let_another_hold(w);
@@ -138,9 +147,11 @@ constexpr scenario all[] = {
      take_it_from_the_holder},
     {"wait until the deadline", true, 1, let_another_hold, nullptr, nullptr, lock_with_deadline,
      take_it_from_the_holder},
-    {"wait, lock and unlock", true, 1, let_another_hold_for_a_while, nullptr, nullptr, lock_and_unlock,
+    {"wait, lock and unlock", true, 1, let_another_hold_for_a_moment, nullptr, nullptr, lock_and_unlock,
      take_it_from_the_holder},
-    {"spin, wait, lock and unlock, on several CPUs", false, 23, let_another_hold_for_a_while, nullptr, nullptr, lock_and_unlock,
+    {"wait for long, lock and unlock", true, 1, let_another_hold_for_long, nullptr, nullptr, lock_and_unlock,
+     take_it_from_the_holder},
+    {"spin, wait, lock and unlock, on several CPUs", false, 23, let_another_hold_for_a_moment, nullptr, nullptr, lock_and_unlock,
      take_it_from_the_holder},
     {"take the lock of a dead owner, mark it consistent, unlock", true, 1, let_an_owner_die, nullptr, nullptr,
      lock_repair_and_unlock, take_it},

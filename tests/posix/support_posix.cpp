@@ -5,6 +5,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
 #include <cerrno>
 
 #include "../support.h"
@@ -36,6 +40,19 @@ bool has_ended(int64_t pid) {
   // Where the test has made itself the heir of its grandchildren, they end as its zombies.
   waitpid(static_cast<pid_t>(pid), nullptr, WNOHANG);
   return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+}
+
+#if defined(__linux__)
+heir_of_grandchildren::heir_of_grandchildren() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
+heir_of_grandchildren::~heir_of_grandchildren() { prctl(PR_SET_CHILD_SUBREAPER, 0); }
+#else
+heir_of_grandchildren::heir_of_grandchildren() {}
+heir_of_grandchildren::~heir_of_grandchildren() {}
+#endif
+
+void heir_of_grandchildren::await_all() const {
+  while (waitpid(-1, nullptr, 0) > 0) {
+  }
 }
 
 bool is_ended_child(int64_t pid) {

@@ -39,7 +39,8 @@ int32_t answers(const void*, size_t) {
   test::array numbers;
   CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
   CHILD_NEEDS(kith_array_inherit("numbers", numbers.out()) == KITH_OK);
-  CHILD_NEEDS(kith_array_inherit("numbers", numbers.out()) == KITH_E_MOVED);
+  test::array again;
+  CHILD_NEEDS(kith_array_inherit("numbers", again.out()) == KITH_E_MOVED);
   CHILD_NEEDS(test::hear(line, "question"));
   CHILD_NEEDS(kith_array_add(numbers, 0, 5, nullptr) == KITH_OK);
   CHILD_NEEDS(test::tell(line, "answer"));
@@ -120,6 +121,15 @@ int32_t prints_around_a_fork(const void* path, size_t) {
   std::printf("after\n");
   std::fflush(stdout);
   test::end_at_once(0);
+}
+
+int32_t waits_to_be_asked(const void*, size_t) {
+  signal(SIGTERM, SIG_DFL);  // it has doctest's handler, as it has everything of its parent
+  test::channel line;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  CHILD_NEEDS(test::tell(line, "ready"));
+  CHILD_NEEDS(test::hear(line, "never sent"));
+  return 0;
 }
 
 }  // namespace
@@ -230,9 +240,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child does not hold the locks of its 
 TEST_CASE_FIXTURE(nothing_leaks, "a forked child that dies with a lock is told to its parent") {
   test::lock guard = test::make_lock();
   test::process child = fork_child(dies_with_the_lock, {{"guard", guard}});
+  CHECK_EXIT(child, KITH_EXIT_CODE, 4);
   CHECK_STATUS(kith_lock_acquire(guard, test::generous), KITH_OWNER_DIED);
   CHECK_OK(kith_lock_release(guard));
-  CHECK_EXIT(child, KITH_EXIT_CODE, 4);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "shared memory of the parent is shared with a forked child without being given") {
@@ -275,9 +285,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child ends in all the ways that a chi
   CHECK_EXIT(crashed, KITH_EXIT_SIGNAL, SIGSEGV);
   test::process large = fork_child([](const void*, size_t) -> int32_t { return 256 + 7; });
   CHECK_EXIT(large, KITH_EXIT_CODE, 7);
-  test::process stays = fork_child([](const void*, size_t) -> int32_t {
-    for (;;) pause();
-  });
+  test::channel_pair line = test::make_channel();
+  test::process stays = fork_child(waits_to_be_asked, {{"line", line.b}});
+  CHECK(test::hear(line.a, "ready"));
   CHECK_OK(kith_process_terminate(stays));
   CHECK_EXIT(stays, KITH_EXIT_KILLED, 15);
 }

@@ -15,6 +15,13 @@ bool set_limit(int resource, rlim_t limit) {
   return setrlimit(static_cast<decltype(RLIMIT_NOFILE)>(resource), &limits) == 0;
 }
 
+// The next descriptor gets this number, so a limit of this number leaves none.
+rlim_t next_descriptor() {
+  const int number = dup(0);
+  close(number);
+  return static_cast<rlim_t>(number);
+}
+
 struct attempt {
   const char* what;
   kith_status (*run)();
@@ -72,7 +79,7 @@ int32_t run_out_of_descriptors_for(const attempt& each) {
   kith_status status = KITH_E_LIMIT;
   for (rlim_t free = 0; status == KITH_E_LIMIT && free <= enough; ++free) {
     const size_t open = test::open_handles();
-    CHILD_NEEDS(set_limit(RLIMIT_NOFILE, open + free));
+    CHILD_NEEDS(set_limit(RLIMIT_NOFILE, next_descriptor() + free));
     status = each.run();
     CHILD_NEEDS(set_limit(RLIMIT_NOFILE, before.rlim_cur));
     if (free == 0) CHILD_NEEDS(status == KITH_E_LIMIT);
@@ -166,7 +173,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a message for which there is no memory is kept
 TEST_CASE_FIXTURE(nothing_leaks, "the number of the OS tells why there was no descriptor") {
   rlimit before{};
   REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
-  REQUIRE(set_limit(RLIMIT_NOFILE, test::open_handles()));
+  REQUIRE(set_limit(RLIMIT_NOFILE, next_descriptor()));
   kith_lock* out = test::untouched<kith_lock>();
   const kith_status status = kith_lock_create(nullptr, &out);
   REQUIRE(set_limit(RLIMIT_NOFILE, before.rlim_cur));

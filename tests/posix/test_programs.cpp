@@ -85,9 +85,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "a text file without an interpreter is no progr
   CHECK_STATUS(refused(folder.file("text", "exit 7\n", true)), KITH_E_NOT_A_PROGRAM);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a script whose interpreter is missing is not found") {
+TEST_CASE_FIXTURE(nothing_leaks, "a script whose interpreter is missing is there, but is no program") {
   const test::temporary_folder folder;
-  CHECK_STATUS(refused(folder.file("script", "#!/no such interpreter\n", true)), KITH_E_NOT_FOUND);
+  CHECK_STATUS(refused(folder.file("script", "#!/no such interpreter\n", true)), KITH_E_NOT_A_PROGRAM);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a symbolic link to a program is a program") {

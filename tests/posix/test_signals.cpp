@@ -41,7 +41,9 @@ int32_t holds_until_told(const void*, size_t) {
 
 // The main thread ends, the process and its lock do not.
 int32_t holds_in_another_thread(const void*, size_t) {
+  static const pthread_t main_thread = pthread_self();
   std::thread([] {
+    pthread_join(main_thread, nullptr);
     const int32_t code = holds_until_told(nullptr, 0);
     test::end_at_once(code);
   }).detach();

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// A peer that has gone mad writes anything anywhere into the memory of a channel. We get a status for it, and nothing worse.
+#include <atomic>
+#include <cstring>
+
+#include "../support.h"
+#include "channel.h"
+
+using namespace kith;
+
+namespace {
+
+// What lies behind an end of a channel of this process.
+struct insides {
+  explicit insides(kith_channel* channel) : pin(channel, object_kind::channel) { REQUIRE_OK(pin.status()); }
+  pinned<channel_object> pin;
+
+  unsigned char* state() { return pin->segment.state; }
+  unsigned char* data() { return pin->segment.data; }
+  size_t data_size() { return pin->segment.data_size; }
+};
+
+bool is_an_answer(kith_status status) {
+  switch (status) {
+    case KITH_OK:
+    case KITH_E_TIMEOUT:
+    case KITH_E_CLOSED:
+    case KITH_E_PEER_DIED:
+    case KITH_E_TOO_LARGE:
+    case KITH_E_NO_MEMORY:
+    case KITH_E_PROTOCOL: return true;
+    default: return false;
+  }
+}
+
+// As another process would do it: not atomically, at any time.
+#if defined(__GNUC__)
+__attribute__((no_sanitize("thread")))
+#endif
+void scribble(unsigned char* at, size_t size, uint64_t& state) {
+  volatile unsigned char* bytes = at;
+  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<unsigned char>(test::next_random(state));
+}
+
+// Uses the end b of a channel whose memory was scribbled upon.
+void use(kith_channel* victim, int64_t timeout_ms) {
+  char buffer[512];
+  size_t size = 0;
+  for (int i = 0; i < 4; ++i) {
+    const kith_status received = kith_channel_recv(victim, buffer, sizeof buffer, &size, timeout_ms);
+    const kith_status sent = kith_channel_send(victim, buffer, 200, timeout_ms);
+    CHECK_MESSAGE(is_an_answer(received), kith_status_name(received));
+    CHECK_MESSAGE(is_an_answer(sent), kith_status_name(sent));
+  }
+}
+
+constexpr size_t rings_size = 2 * sizeof(shm::ring_state);
+
+}  // namespace
+
+TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish in the rings of a channel is refused, and crashes nobody") {
+  uint64_t state = 7;
+  for (int round = 0; round < 1000; ++round) {
+    test::channel_pair line = test::make_channel(4096);
+    CHECK(test::tell(line.a, "one true message"));
+    {
+      insides mad(line.a);
+      if (round % 3 != 0) scribble(mad.data() + test::next_random(state) % 64, 200, state);
+      if (round % 3 != 1) scribble(mad.state() + test::next_random(state) % (rings_size - 8), 8, state);
+      if (round % 7 == 0) scribble(mad.data(), mad.data_size(), state);
+      if (round % 5 == 0) {
+        // Positions that might be true, over bytes that are not.
+        auto* rings = reinterpret_cast<shm::ring_state*>(mad.state());
+        rings[0].head.store(test::next_random(state) % 4096 / 16 * 16);
+        rings[1].tail.store(test::next_random(state) % 4096 / 16 * 16);
+      }
+    }
+    use(line.b, 0);
+  }
+}
+
+TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish anywhere in the state of a channel delays us up to our deadline, and crashes nobody") {
+  uint64_t state = 8;
+  for (int round = 0; round < 300; ++round) {
+    test::channel_pair line = test::make_channel(4096);
+    {
+      insides mad(line.a);
+      scribble(mad.state() + test::next_random(state) % (sizeof(shm::channel_state) - 64), 64, state);
+    }
+    use(line.b, round % 2);
+  }
+}
+
+TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish that is written while we read crashes nobody") {
+  test::channel_pair line = test::make_channel(4096);
+  std::atomic<bool> stop = false;
+  std::thread mad([&] {
+    insides inside(line.a);
+    auto* rings = reinterpret_cast<shm::ring_state*>(inside.state());
+    for (uint64_t state = 9; !stop;) {
+      shm::frame_header header{static_cast<uint32_t>(test::next_random(state) % 300),
+                               static_cast<uint32_t>(test::next_random(state) % 4), test::next_random(state) % 300};
+      if (test::next_random(state) % 2 == 0) header.total = header.payload;
+      for (size_t i = 0; i + 16 <= inside.data_size(); i += 16) std::memcpy(inside.data() + i, &header, sizeof header);
+      rings[0].head.store(rings[0].tail.load() + 512);
+    }
+  });
+  char buffer[512];
+  size_t size = 0;
+  int received = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    const kith_status status = kith_channel_recv(line.b, buffer, sizeof buffer, &size, 0);
+    received += status == KITH_OK;
+    if (!is_an_answer(status)) FAIL_CHECK(kith_status_name(status));
+  }
+  stop = true;
+  mad.join();
+  CHECK(received > 0);
+}
+
+TEST_CASE_FIXTURE(test::nothing_leaks, "a peer that announces an enormous message costs no memory before the bytes come") {
+  test::channel_pair line = test::make_channel(4096);
+  {
+    insides mad(line.a);
+    const shm::frame_header header{1000, shm::frame_first, uint64_t{1} << 62};
+    std::memcpy(mad.data(), &header, sizeof header);
+    reinterpret_cast<shm::ring_state*>(mad.state())[0].head.store(1024);
+  }
+  char buffer[8];
+  size_t size = 77;
+  CHECK_STATUS(kith_channel_recv(line.b, buffer, sizeof buffer, &size, 0), KITH_E_TIMEOUT);
+  CHECK(size == 77);
+}

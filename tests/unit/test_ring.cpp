@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include "shm/ring.h"
+
+#include <cstring>
+#include <memory>
+
+#include "../support.h"
+
+using namespace kith;
+using namespace kith::shm;
+
+namespace {
+
+// Both sides of one ring, in this process. The bytes lie alone in their allocation, so that a sanitizer sees a step beyond.
+struct two_sides {
+  explicit two_sides(uint64_t ring_size = smallest_ring)
+      : bytes(new unsigned char[static_cast<size_t>(ring_size)]()), size(ring_size) {
+    sender = receiver = {&state, bytes.get(), size, 0};
+    REQUIRE(ring_open_sender(sender));
+    REQUIRE(ring_open_receiver(receiver));
+  }
+
+  kith_status send(const std::vector<unsigned char>& message) {
+    outgoing out{message.data(), message.size()};
+    uint64_t needed = 0;
+    const kith_status status = ring_send_frame(sender, out, &needed);
+    return status == KITH_OK && !out.done() ? kith_status{KITH_E_BUSY} : status;
+  }
+
+  kith_status receive(std::vector<unsigned char>& message) {
+    frame_view frame;
+    const kith_status status = ring_peek_frame(receiver, frame);
+    if (status != KITH_OK) return status;
+    message.resize(frame.header.payload);
+    ring_copy_out(receiver, frame, message.data());
+    ring_consume_frame(receiver, frame);
+    return KITH_OK;
+  }
+
+  ring_state state{};
+  std::unique_ptr<unsigned char[]> bytes;
+  uint64_t size;
+  ring_side sender;
+  ring_side receiver;
+};
+
+}  // namespace
+
+TEST_CASE("a ring gives out what was put in, round and round") {
+  two_sides ring;
+  std::vector<unsigned char> message;
+  for (uint64_t i = 0; i < 2000; ++i) {
+    const std::vector<unsigned char> sent = test::noise((i * 37) % 900, i);
+    REQUIRE_OK(ring.send(sent));
+    REQUIRE_OK(ring.receive(message));
+    CHECK((message == sent));
+    CHECK_STATUS(ring.receive(message), KITH_E_TIMEOUT);
+  }
+}
+
+TEST_CASE("a full ring takes nothing, and says how much room is needed") {
+  two_sides ring;
+  const std::vector<unsigned char> message(100);
+  int sent = 0;
+  while (ring.send(message) == KITH_OK) ++sent;
+  CHECK(sent == 4096 / 128);
+  outgoing out{message.data(), message.size()};
+  uint64_t needed = 0;
+  CHECK_STATUS(ring_send_frame(ring.sender, out, &needed), KITH_E_TIMEOUT);
+  CHECK(needed == 128);
+  CHECK_FALSE(out.begun);
+  std::vector<unsigned char> received;
+  REQUIRE_OK(ring.receive(received));
+  REQUIRE_OK(ring.send(message));
+}
+
+TEST_CASE("a message larger than the ring goes as frames that together are the message") {
+  two_sides ring;
+  const std::vector<unsigned char> message = test::noise(50'001, 1);
+  outgoing out{message.data(), message.size()};
+  std::vector<unsigned char> received;
+  uint32_t flags_seen = 0;
+  while (received.size() < message.size()) {
+    uint64_t needed = 0;
+    if (!out.done()) {
+      const kith_status status = ring_send_frame(ring.sender, out, &needed);
+      REQUIRE((status == KITH_OK || status == KITH_E_TIMEOUT));
+      if (status == KITH_OK && !out.done()) continue;
+    }
+    frame_view frame;
+    REQUIRE_OK(ring_peek_frame(ring.receiver, frame));
+    CHECK(frame.header.total == message.size());
+    CHECK(((frame.header.flags & frame_first) != 0) == received.empty());
+    flags_seen |= frame.header.flags;
+    const size_t before = received.size();
+    received.resize(before + frame.header.payload);
+    ring_copy_out(ring.receiver, frame, received.data() + before);
+    ring_consume_frame(ring.receiver, frame);
+    CHECK(((frame.header.flags & frame_last) != 0) == (received.size() == message.size()));
+  }
+  CHECK((received == message));
+  CHECK(flags_seen == (frame_first | frame_last));
+}
+
+TEST_CASE("positions that no kith wrote are refused") {
+  two_sides ring;
+  const std::vector<unsigned char> message(16);
+  std::vector<unsigned char> received;
+  REQUIRE_OK(ring.send(message));
+  for (const uint64_t head : {uint64_t{1}, uint64_t{15}, uint64_t{4097}, uint64_t{4112}, UINT64_MAX - 15, UINT64_MAX}) {
+    ring.state.head.store(head);
+    CHECK_STATUS(ring.receive(received), KITH_E_PROTOCOL);
+  }
+  for (const uint64_t tail : {uint64_t{1}, uint64_t{48}, uint64_t{64}, UINT64_MAX - 4096, UINT64_MAX}) {
+    ring.state.tail.store(tail);
+    CHECK_STATUS(ring.send(message), KITH_E_PROTOCOL);
+  }
+  ring.state.head.store(8);
+  ring.state.tail.store(8);
+  CHECK_FALSE(ring_open_sender(ring.sender));
+  CHECK_FALSE(ring_open_receiver(ring.receiver));
+}
+
+TEST_CASE("a frame that claims more than there is, is refused") {
+  two_sides ring;
+  std::vector<unsigned char> received;
+  REQUIRE_OK(ring.send(std::vector<unsigned char>(16)));
+  const frame_header wrong[] = {{17, frame_first | frame_last, 17},
+                                {UINT32_MAX, frame_first | frame_last, UINT32_MAX},
+                                {16, 4, 16},
+                                {16, frame_first | frame_last, 17},
+                                {16, frame_first, 15},
+                                {UINT32_MAX - 15, frame_first, UINT64_MAX}};
+  for (const frame_header& header : wrong) {
+    CAPTURE(header.payload);
+    std::memcpy(ring.bytes.get(), &header, sizeof header);
+    CHECK_STATUS(ring.receive(received), KITH_E_PROTOCOL);
+  }
+}
+
+TEST_CASE("random bytes in a ring are a message, none, or refused, and are never read beyond the ring") {
+  uint64_t state = 42;
+  for (int round = 0; round < 5000; ++round) {
+    two_sides ring;
+    for (uint64_t i = 0; i < ring.size; i += 8) {
+      const uint64_t random = test::next_random(state);
+      std::memcpy(ring.bytes.get() + i, &random, 8);
+    }
+    // Half of the headers begin nearly as a true one.
+    if (round % 2 == 0) {
+      const frame_header header{static_cast<uint32_t>(test::next_random(state) % 8192),
+                                static_cast<uint32_t>(test::next_random(state) % 8), test::next_random(state) % 8192};
+      std::memcpy(ring.bytes.get(), &header, sizeof header);
+    }
+    ring.state.head.store(test::next_random(state) % 5000 / 16 * 16);
+    std::vector<unsigned char> received;
+    kith_status status;
+    while ((status = ring.receive(received)) == KITH_OK) {
+    }
+    CHECK((status == KITH_E_PROTOCOL || status == KITH_E_TIMEOUT));
+  }
+}
