@@ -3,9 +3,9 @@
 # library with other wait files too (cmake/library.cmake); KITH_WAIT_SOURCE is the wait file of this target.
 
 set(shared
-  array boot_reader boot_writer channel child element entry environment lock memory mutex object options process
+  array boot_reader boot_writer channel child entry environment lock memory mutex object options process
   segment_object share status value version)
-set(shm lock_word ring segment)
+set(shm element lock_word ring segment)
 set(posix error fork handle process stream system)
 set(win32
   access_rules command_line environment_block error exit fence fork handle identity memory module process program

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <kith/kith.h>
 
-#include "element.h"
+#include "shm/element.h"
 #include "memory_flags.h"
 #include "options.h"
 #include "segment_object.h"
@@ -34,7 +34,7 @@ kith_status kith_array_create(kith_type type, size_t count, const kith_array_opt
   if (count == 0 || out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::array};
   plan.type = type;
-  kith_status status = element_size_of(type, wanted.element_size, plan.element_size);
+  kith_status status = shm::element_size_of(type, wanted.element_size, plan.element_size);
   if (status != KITH_OK) return status;
   if (count > SIZE_MAX / plan.element_size) return KITH_E_TOO_LARGE;
   plan.data_size = count * plan.element_size;
@@ -80,18 +80,18 @@ kith_lock* kith_array_lock(const kith_array* array) {
 
 kith_status kith_array_add(kith_array* array, size_t index, int64_t operand, int64_t* out_old) {
   return on_element(array, index,
-                    [&](kith_type type, void* element) { return element_add(type, element, operand, out_old); });
+                    [&](kith_type type, void* element) { return shm::element_add(type, element, operand, out_old); });
 }
 
 kith_status kith_array_exchange(kith_array* array, size_t index, int64_t desired, int64_t* out_old) {
   return on_element(array, index,
-                    [&](kith_type type, void* element) { return element_exchange(type, element, desired, out_old); });
+                    [&](kith_type type, void* element) { return shm::element_exchange(type, element, desired, out_old); });
 }
 
 kith_status kith_array_compare_exchange(kith_array* array, size_t index, int64_t* expected, int64_t desired) {
   if (expected == nullptr) return KITH_E_INVALID;
   return on_element(array, index, [&](kith_type type, void* element) {
-    return element_compare_exchange(type, element, expected, desired);
+    return shm::element_compare_exchange(type, element, expected, desired);
   });
 }
 

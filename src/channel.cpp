@@ -104,6 +104,8 @@ kith_status look_at_self(const channel_object& self) {
 class turn {
  public:
   turn(channel_object& self, shm::lock_state& lock, deadline until) : self_(self), lock_(lock) {
+    // First: once the end has moved, its new holder may have the lock for as long as it likes.
+    if (status_ = look_at_self(self); status_ != KITH_OK) return;
     status_ = shm::lock_acquire(lock_, self.segment.waiting, {until, &self.closed});
     if (status_ == KITH_OWNER_DIED) status_ = shm::lock_mark_consistent(lock_);
     taken_ = status_ == KITH_OK;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "allocator.h"
-#include "element.h"
 #include "share.h"
 
 namespace kith {
@@ -38,15 +37,6 @@ shm::segment_kind segment_kind_of(object_kind kind) {
     case object_kind::value: return shm::segment_kind::value;
     default: return shm::segment_kind::lock;
   }
-}
-
-// An array or value that another process describes: its size must be what its elements need.
-bool elements_fit(object_kind kind, const shm::segment& segment) {
-  if (kind == object_kind::memory) return segment.data_size != 0;
-  if (segment.element_size == 0 || segment.data_size == 0 || segment.data_size % segment.element_size != 0) return false;
-  size_t size = 0;
-  if (element_size_of(segment.type, segment.element_size, size) != KITH_OK) return false;
-  return kind == object_kind::array || segment.data_size == segment.element_size;
 }
 
 // With a reference of its own for the lock.
@@ -109,12 +99,7 @@ kith_status segment_object_inherit(object_kind kind, const char* name, void** ou
   if (kith_status status = share_claim(name, segment_kind_of(kind), claimed); status != KITH_OK) return status;
   shm::segment attached;
   kith_status status = shm::segment_attach(std::move(claimed.handles[0]), segment_kind_of(kind), attached);
-  if (status != KITH_OK) return status;
-  if (kind != object_kind::lock && !elements_fit(kind, attached)) {
-    shm::segment_close(attached);
-    return KITH_E_MISMATCH;
-  }
-  return segment_object_open(kind, std::move(attached), out);
+  return status == KITH_OK ? segment_object_open(kind, std::move(attached), out) : status;
 }
 
 const segment_object* segment_object_find(const void* handle, object_kind kind) {

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "element.h"
+#include "shm/element.h"
 #include "options.h"
 #include "segment_object.h"
 
@@ -55,7 +55,7 @@ kith_status kith_value_create(kith_type type, const void* initial, const kith_va
   if (out == nullptr) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::value};
   plan.type = type;
-  kith_status status = element_size_of(type, wanted.element_size, plan.element_size);
+  kith_status status = shm::element_size_of(type, wanted.element_size, plan.element_size);
   if (status != KITH_OK) return status;
   plan.data_size = plan.element_size;
   shm::segment made;
@@ -101,7 +101,7 @@ kith_status kith_value_load(kith_value* value, void* out, size_t size) {
   if (out == nullptr) return KITH_E_INVALID;
   if (size != self->segment().data_size) return KITH_E_MISMATCH;
   if (self->segment().type != KITH_STRUCT) {
-    element_load(size, self->data(), out);
+    shm::element_load(size, self->data(), out);
     return KITH_OK;
   }
   struct_access access(*self);
@@ -115,7 +115,7 @@ kith_status kith_value_store(kith_value* value, const void* source, size_t size)
   if (source == nullptr) return KITH_E_INVALID;
   if (size != self->segment().data_size) return KITH_E_MISMATCH;
   if (self->segment().type != KITH_STRUCT) {
-    element_store(size, self->data(), source);
+    shm::element_store(size, self->data(), source);
     return KITH_OK;
   }
   struct_access access(*self);
@@ -126,17 +126,17 @@ kith_status kith_value_store(kith_value* value, const void* source, size_t size)
 }
 
 kith_status kith_value_add(kith_value* value, int64_t operand, int64_t* out_old) {
-  return on_value(value, [&](kith_type type, void* element) { return element_add(type, element, operand, out_old); });
+  return on_value(value, [&](kith_type type, void* element) { return shm::element_add(type, element, operand, out_old); });
 }
 
 kith_status kith_value_exchange(kith_value* value, int64_t desired, int64_t* out_old) {
-  return on_value(value, [&](kith_type type, void* element) { return element_exchange(type, element, desired, out_old); });
+  return on_value(value, [&](kith_type type, void* element) { return shm::element_exchange(type, element, desired, out_old); });
 }
 
 kith_status kith_value_compare_exchange(kith_value* value, int64_t* expected, int64_t desired) {
   if (expected == nullptr) return KITH_E_INVALID;
   return on_value(value, [&](kith_type type, void* element) {
-    return element_compare_exchange(type, element, expected, desired);
+    return shm::element_compare_exchange(type, element, expected, desired);
   });
 }
 

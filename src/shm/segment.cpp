@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bootstrap.h"
+#include "element.h"
 #include "lock_word.h"
 #include "parking_lot.h"
 #include "ring.h"
@@ -53,6 +54,16 @@ bool header_is_ours(const segment_header& header, segment_kind kind) {
   return header.magic == segment_magic && header.byte_order == segment_byte_order &&
          header.layout_version == segment_layout_version && header.kind == static_cast<uint32_t>(kind) &&
          header.state_size == state_size_of(kind) && header.slot_count <= max_slot_count;
+}
+
+// Whether the elements that a header speaks of are some that kith makes, and fill the data.
+bool elements_fit(const segment_header& header, segment_kind kind) {
+  if (kind == segment_kind::memory) return header.data_size != 0;
+  if (kind != segment_kind::array && kind != segment_kind::value) return true;
+  size_t size = 0;
+  if (header.element_size == 0 || element_size_of(header.type, header.element_size, size) != KITH_OK) return false;
+  if (header.data_size == 0 || header.data_size % header.element_size != 0) return false;
+  return kind == segment_kind::array || header.data_size == header.element_size;
 }
 
 }  // namespace
@@ -112,7 +123,8 @@ kith_status segment_attach(platform::native_handle&& object, segment_kind kind, 
     std::memcpy(&header, made.memory.base, sizeof header);  // once: a peer may write while we check
     const layout places = lay_out(header.state_size, header.slot_count, header.data_size);
     const bool writable = made.memory.writable || kind == segment_kind::memory;
-    if (header_is_ours(header, kind) && writable && places.total != 0 && places.total <= made.memory.size) {
+    const bool fits = places.total != 0 && places.total <= made.memory.size;
+    if (header_is_ours(header, kind) && elements_fit(header, kind) && writable && fits) {
       const uint64_t here = platform::pid_namespace();
       const bool foreign = header.pid_namespace != 0 && here != 0 && header.pid_namespace != here;
       status = foreign ? KITH_E_UNSUPPORTED : open_waiting(made, header, places);

@@ -65,10 +65,12 @@ kith_status expected_verdict(const world& w, uint64_t word) {
 
 void judge(const world& w, const kill_point& point, uint64_t word, const recovery& seen, tally& sum) {
   const kith_status expected = expected_verdict(w, word);
-  const bool stuck = seen.status == KITH_E_TIMEOUT, wrong = !stuck && seen.status != expected;
+  const bool stuck = seen.status == KITH_E_TIMEOUT || seen.took_ns > patience_ns;
+  const bool wrong = !stuck && seen.status != expected;
   if (stuck || wrong) {
-    std::printf("  after %" PRIu64 " system calls and %" PRIu64 " instructions, with the word %" PRIx64 ": %s instead of %s\n",
-                point.system_calls, point.instructions, word, kith_status_name(seen.status), kith_status_name(expected));
+    std::printf("  after %" PRIu64 " system calls and %" PRIu64 " instructions, with the word %" PRIx64 ": %s after %.1f ms instead of %s\n",
+                point.system_calls, point.instructions, word, kith_status_name(seen.status), in_ms(seen.took_ns),
+                kith_status_name(expected));
     std::fflush(stdout);
   }
   sum.points += 1;

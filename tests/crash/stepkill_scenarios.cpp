@@ -130,7 +130,7 @@ recovery take_it_from_the_holder(world& w, uint64_t) {
 
 recovery let_the_waiter_have_it(world& w, uint64_t killed_at) {
   await([&] { return w.shared->waiter_done.load() != 0 || clock_now() > killed_at + patience_ns; });
-  if (w.shared->waiter_done.load() == 0) return {};
+  if (w.shared->waiter_done.load() == 0) return {KITH_E_TIMEOUT, clock_now() - killed_at};
   const uint64_t got_it_at = w.shared->waiter_got_it_at.load();
   const recovery seen{w.shared->waiter_status.load(), got_it_at > killed_at ? got_it_at - killed_at : 0};
   // And it must have left the lock in order.

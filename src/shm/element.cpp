@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstring>
 
-namespace kith {
+namespace kith::shm {
 
 namespace {
 
@@ -114,4 +114,4 @@ void element_store(size_t size, void* element, const void* source) {
   }
 }
 
-}  // namespace kith
+}  // namespace kith::shm

@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace kith {
+namespace kith::shm {
 
 // KITH_E_INVALID: no such type, or KITH_STRUCT without a size; KITH_E_MISMATCH: the size is not that of the type.
 kith_status element_size_of(kith_type type, uint64_t given_size, size_t& out);
@@ -21,4 +21,4 @@ kith_status element_compare_exchange(kith_type type, void* element, int64_t* exp
 void element_load(size_t size, const void* element, void* out);
 void element_store(size_t size, void* element, const void* source);
 
-}  // namespace kith
+}  // namespace kith::shm
