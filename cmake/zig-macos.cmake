@@ -13,10 +13,8 @@ set(CMAKE_CXX_COMPILER ${KITH_ZIG} c++ -target ${KITH_ZIG_TARGET})
 foreach(language IN ITEMS C CXX)
   set(CMAKE_${language}_ARCHIVE_CREATE "\"${KITH_ZIG}\" ar qc <TARGET> <OBJECTS>")
   set(CMAKE_${language}_ARCHIVE_FINISH "\"${KITH_ZIG}\" ranlib <TARGET>")
-  # zig knows no -bundle, which is how CMake links a plug-in.
-  set(CMAKE_${language}_CREATE_SHARED_MODULE
-    "<CMAKE_${language}_COMPILER> <LANGUAGE_COMPILE_FLAGS> -dynamiclib -o <TARGET> <OBJECTS> <LINK_LIBRARIES>")
 endforeach()
+set(CMAKE_USER_MAKE_RULES_OVERRIDE ${CMAKE_CURRENT_LIST_DIR}/zig-rules.cmake)
 
 # CMake wants these programs of Apple's for installing and for frameworks, which this build does not do.
 set(CMAKE_INSTALL_NAME_TOOL ${CMAKE_COMMAND})

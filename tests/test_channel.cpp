@@ -241,7 +241,6 @@ TEST_CASE_FIXTURE(nothing_leaks, "a receive that gives up amid a large message g
   test::channel_pair line = test::make_channel(small_ring);
   const std::vector<unsigned char> large = test::noise(1 << 20, 1);
   std::vector<unsigned char> seen(large.size());
-  std::atomic<bool> go_on = false;
   size_t size = 0;
   std::thread sender([&] { kith_channel_send(line.a, large.data(), large.size(), test::generous); });
   int given_up = 0;

@@ -51,7 +51,8 @@ def check(document, write, offences):
             return block.group(0)
         if code != block["code"] and not write:
             offences.append(f"{document.relative_to(ROOT)}:{line}: differs from {block['file']} [{block['region']}]")
-        return block.group(0).replace("\n" + block["code"] + "```", "\n" + code + "```")
+        whole, start = block.group(0), block.start("code") - block.start()
+        return whole[:start] + code + whole[start + len(block["code"]):]
 
     changed = BLOCK.sub(visit, text)
     if write and changed != text:

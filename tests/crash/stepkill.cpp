@@ -22,6 +22,7 @@ namespace stepkill {
 namespace {
 
 constexpr int skipped = 77;
+constexpr uint64_t late_allowed = 5;  // of thousands: a busy machine now and then stops for 100 ms, and for all
 constexpr uint64_t endless = 1'000;  // no operation makes so many system calls
 
 // ---- the victim -----------------------------------------------------------------------------------------------------------
@@ -51,6 +52,7 @@ struct tally {
   uint64_t points = 0;
   uint64_t told = 0;  // of a death
   uint64_t stuck = 0;
+  uint64_t late = 0;  // in time when it was tried again: the machine stood still, not the lock
   uint64_t wrong = 0;
   uint64_t worst_ns = 0;
 };
@@ -87,7 +89,12 @@ void await_death(pid_t process, bool reap) {
   }
 }
 
-drive_result kill_at(world& w, const kill_point& point, tally& sum) {
+// Nothing but lateness: worth a second try.
+bool is_only_late(const world& w, uint64_t word, const recovery& seen) {
+  return seen.took_ns > patience_ns && (seen.status == expected_verdict(w, word) || seen.status == KITH_E_TIMEOUT);
+}
+
+drive_result kill_at(world& w, const kill_point& point, bool again, tally& sum) {
   reset(w);
   if (w.plan->prepare != nullptr) w.plan->prepare(w);
   const pid_t victim = start_helper([&w] { be_victim(w, *w.plan); });
@@ -101,7 +108,14 @@ drive_result kill_at(world& w, const kill_point& point, tally& sum) {
   kill(victim, SIGKILL);
   const bool stays_zombie = sum.points % 2 == 1;
   await_death(victim, !stays_zombie);
-  if (result == drive_result::there) judge(w, point, word, w.plan->recover(w, killed_at), sum);
+  if (result == drive_result::there) {
+    const recovery seen = w.plan->recover(w, killed_at);
+    if (!again && is_only_late(w, word, seen)) {
+      result = drive_result::late;
+    } else {
+      judge(w, point, word, seen, sum);
+    }
+  }
   if (stays_zombie) await_death(victim, true);
   end_helpers(w);
   return result;
@@ -109,16 +123,25 @@ drive_result kill_at(world& w, const kill_point& point, tally& sum) {
 
 // ---- all kill points ----------------------------------------------------------------------------------------------------------
 
+// Timing decides which way a waiter goes, so that a victim may never come by the point where it should be killed. Only when several did
+// not, there is no such point.
+drive_result kill_at_last(world& w, const kill_point& point, tally& sum) {
+  drive_result result = drive_result::finished;
+  for (int attempt = 0; attempt < 4 && result != drive_result::there; ++attempt) {
+    const bool again = result == drive_result::late;
+    result = kill_at(w, point, again, sum);
+    if (result == drive_result::took_another_way) w.way.forget_checkpoint();
+    if (result == drive_result::late) ++sum.late;
+  }
+  return result;
+}
+
 drive_result kill_everywhere(world& w, tally& sum) {
   for (uint64_t calls = 0; calls < endless; ++calls) {
     drive_result result = drive_result::there;
     uint64_t instructions = 0;
     for (; result == drive_result::there; instructions += w.plan->stride) {
-      result = kill_at(w, {calls, instructions}, sum);
-      if (result == drive_result::took_another_way) {  // timing decides: then all of the way is stepped
-        w.way.forget_checkpoint();
-        result = kill_at(w, {calls, instructions}, sum);
-      }
+      result = kill_at_last(w, {calls, instructions}, sum);
     }
     const bool none_here = instructions == w.plan->stride;  // not even after the system calls alone
     if (result == drive_result::no_ptrace || (result == drive_result::finished && none_here)) return result;
@@ -137,11 +160,11 @@ int run_scenario(world& w, const scenario& plan) {
     return skipped;
   }
   std::printf("%-60s %5" PRIu64 " points, %5" PRIu64 " deaths told, %" PRIu64 " stuck, %" PRIu64
-              " wrong, slowest recovery %.1f ms  [%.1f s]\n",
-              plan.name, sum.points, sum.told, sum.stuck, sum.wrong, in_ms(sum.worst_ns),
+              " wrong, %" PRIu64 " late, slowest recovery %.1f ms  [%.1f s]\n",
+              plan.name, sum.points, sum.told, sum.stuck, sum.wrong, sum.late, in_ms(sum.worst_ns),
               in_ms(kith::platform::clock_now() - began) / 1e3);
   std::fflush(stdout);  // or each victim would have a copy of it
-  return sum.stuck == 0 && sum.wrong == 0 && sum.points > 0 ? 0 : 1;
+  return sum.stuck == 0 && sum.wrong == 0 && sum.late <= late_allowed && sum.points > 0 ? 0 : 1;
 }
 
 // On one CPU a waiter does not spin, so that its way is short enough to be tried at every instruction; and steps are cheap there.

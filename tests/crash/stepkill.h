@@ -87,7 +87,7 @@ struct scenario {
   recovery (*recover)(world&, uint64_t killed_at);  // the next process takes the lock
 };
 
-enum class drive_result { there, at_system_call, finished, took_another_way, no_ptrace };
+enum class drive_result { there, at_system_call, finished, took_another_way, late, no_ptrace };
 
 // Drives a victim that stands in front of its operation.
 drive_result drive(world& w, pid_t victim, const kill_point& point);

@@ -15,7 +15,7 @@ namespace stepkill {
 
 namespace {
 
-constexpr uint64_t checkpoint_distance = 64;
+constexpr uint64_t checkpoint_distance = 16;
 
 // ---- what differs between processors ------------------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ void unlock(world& w) { release(w); }
 
 void try_to_lock(world& w) { acquire(w, {0}); }
 
-void lock_with_deadline(world& w) { acquire(w, deadline_after(clock_now(), 3 * kith::ns_per_ms)); }
+void lock_with_deadline(world& w) { acquire(w, deadline_after(clock_now(), 2 * kith::ns_per_ms)); }
 
 void lock_repair_and_unlock(world& w) {
   acquire(w, no_deadline);
@@ -138,7 +138,8 @@ recovery let_the_waiter_have_it(world& w, uint64_t killed_at) {
   return after.status == KITH_OK ? seen : after;
 }
 
-// The instructions of a waiter that spins are many and repeat themselves; a prime stride meets all of them in the end.
+// The instructions of a waiter that spins are many and repeat themselves, and those of a long wait are the ones of a wait until the
+// deadline but for its end: there a prime stride must do.
 constexpr scenario all[] = {
     {"lock and unlock", true, 1, nullptr, nullptr, nullptr, lock_and_unlock, take_it},
     {"unlock, while another process sleeps on the lock", true, 1, nullptr, hold, let_another_wait, unlock,
@@ -149,7 +150,7 @@ constexpr scenario all[] = {
      take_it_from_the_holder},
     {"wait, lock and unlock", true, 1, let_another_hold_for_a_moment, nullptr, nullptr, lock_and_unlock,
      take_it_from_the_holder},
-    {"wait for long, lock and unlock", true, 1, let_another_hold_for_long, nullptr, nullptr, lock_and_unlock,
+    {"wait for long, lock and unlock", true, 5, let_another_hold_for_long, nullptr, nullptr, lock_and_unlock,
      take_it_from_the_holder},
     {"spin, wait, lock and unlock, on several CPUs", false, 23, let_another_hold_for_a_moment, nullptr, nullptr, lock_and_unlock,
      take_it_from_the_holder},

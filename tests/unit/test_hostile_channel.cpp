@@ -94,6 +94,7 @@ TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish anywhere in the state of a chann
 TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish that is written while we read crashes nobody") {
   test::channel_pair line = test::make_channel(4096);
   std::atomic<bool> stop = false;
+  std::atomic<bool> began = false;
   std::thread mad([&] {
     insides inside(line.a);
     auto* rings = reinterpret_cast<shm::ring_state*>(inside.state());
@@ -103,8 +104,10 @@ TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish that is written while we read cr
       if (test::next_random(state) % 2 == 0) header.total = header.payload;
       for (size_t i = 0; i + 16 <= inside.data_size(); i += 16) std::memcpy(inside.data() + i, &header, sizeof header);
       rings[0].head.store(rings[0].tail.load() + 512);
+      began = true;
     }
   });
+  while (!began) std::this_thread::yield();
   char buffer[512];
   size_t size = 0;
   int received = 0;

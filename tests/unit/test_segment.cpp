@@ -81,7 +81,7 @@ TEST_CASE_FIXTURE(test::nothing_leaks, "a header of random bytes is refused, and
     auto* bytes = reinterpret_cast<unsigned char*>(&segment.header());
     const size_t at = test::next_random(state) % (sizeof good - 8);
     const uint64_t random = test::next_random(state);
-    std::memcpy(bytes + at, &random, 1 + round % 8u);
+    std::memcpy(bytes + at, &random, static_cast<size_t>(1 + round % 8));
     shm::segment other;
     platform::native_handle copy;
     REQUIRE_OK(platform::handle_duplicate(platform::memory_handle(segment.made.memory), copy));
