@@ -12,9 +12,9 @@
 
 namespace bench {
 
-void check(kith_status status, const char* what) {
-  if (status == KITH_OK) return;
-  std::fprintf(stderr, "bench: %s: %s (OS error %d)\n", what, kith_status_text(status), static_cast<int>(kith_os_error()));
+void fail(kith_status status, const char* what) {
+  std::fprintf(stderr, "bench: %s: %s (OS error %d)\n", what, kith_status_text(status),
+               static_cast<int>(kith_os_error()));
   std::exit(1);
 }
 

@@ -70,7 +70,8 @@ double stream(double seconds) {
     const unsigned char message[size] = {};
     const stopwatch watch;
     while (watch.seconds() < seconds) {
-      for (int i = 0; i < 100; ++i) check(kith_channel_send(channel, message, sizeof message, KITH_FOREVER), "send");
+      for (int i = 0; i < 100; ++i)
+        check(kith_channel_send(channel, message, sizeof message, KITH_FOREVER), "send");
     }
     kith_channel_close(channel);
     while (s.partner_count.load() == 0) std::this_thread::yield();

@@ -181,9 +181,11 @@ void uncontended(table& out, const settings& how) {
   std::vector<std::unique_ptr<shared_lock>> others;
   for (size_t i = 0; i < lock_yardsticks().size(); ++i) {
     others.push_back(std::make_unique<shared_lock>(static_cast<int32_t>(i)));
-    subjects.push_back({lock_yardsticks()[i].name, [&lock = *others.back(), times] { return uncontended_round(lock, times); }});
+    subjects.push_back({lock_yardsticks()[i].name,
+                        [&lock = *others.back(), times] { return uncontended_round(lock, times); }});
   }
-  out.add(measure_in_turns({"lock.uncontended", "ns", better::smaller, "pthread robust", {}}, how.quick ? 1 : 31, subjects));
+  out.add(measure_in_turns({"lock.uncontended", "ns", better::smaller, "pthread robust", {}},
+                           how.quick ? 1 : 31, subjects));
 }
 
 void contended(table& out, const settings& how) {
@@ -201,8 +203,10 @@ void contended(table& out, const settings& how) {
   };
   add("kith", kith_index);
   add("CAS", cas_index);
-  for (size_t i = 0; i < lock_yardsticks().size(); ++i) add(lock_yardsticks()[i].name, static_cast<int32_t>(i));
-  out.add(measure_in_turns({"lock.contended", "M/s", better::larger, "pthread robust", {}}, how.quick ? 1 : 9, subjects));
+  for (size_t i = 0; i < lock_yardsticks().size(); ++i)
+    add(lock_yardsticks()[i].name, static_cast<int32_t>(i));
+  out.add(measure_in_turns({"lock.contended", "M/s", better::larger, "pthread robust", {}}, how.quick ? 1 : 9,
+                           subjects));
   out.add(fairness);
 }
 
@@ -213,9 +217,11 @@ void owner_died(table& out, const settings& how) {
   std::vector<subject> subjects{{"kith", [&] { return owner_died_round(kith_index, wait_longer()); }}};
   for (size_t i = 0; i < lock_yardsticks().size(); ++i) {
     if (lock_yardsticks()[i].acquire == nullptr) continue;
-    subjects.push_back({lock_yardsticks()[i].name, [&, i] { return owner_died_round(static_cast<int32_t>(i), waited_ms); }});
+    subjects.push_back(
+        {lock_yardsticks()[i].name, [&, i] { return owner_died_round(static_cast<int32_t>(i), waited_ms); }});
   }
-  out.add(measure_in_turns({"owner_died", "ms", better::smaller, "pthread robust", {}}, how.quick ? 1 : 25, subjects));
+  out.add(measure_in_turns({"owner_died", "ms", better::smaller, "pthread robust", {}}, how.quick ? 1 : 25,
+                           subjects));
 }
 
 }  // namespace

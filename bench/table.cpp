@@ -25,11 +25,13 @@ const figure* find(const metric& m, const std::string& subject) {
   return nullptr;
 }
 
-double best(const metric& m, const figure& f) { return quantile(f.samples, m.direction == better::smaller ? 0 : 1); }
+double best(const metric& m, const figure& f) {
+  return quantile(f.samples, m.direction == better::smaller ? 0 : 1);
+}
 
 void print_figure(const metric& m, const figure& f, const figure* yardstick) {
-  std::printf("%-18s %-18s %10.4g %10.4g %-5s", m.name.c_str(), f.subject.c_str(), median(f.samples), best(m, f),
-              m.unit.c_str());
+  std::printf("%-18s %-18s %10.4g %10.4g %-5s", m.name.c_str(), f.subject.c_str(), median(f.samples),
+              best(m, f), m.unit.c_str());
   if (yardstick != nullptr && yardstick != &f && median(yardstick->samples) > 0) {
     std::printf("  %8.2fx %8.2fx  %s", median(f.samples) / median(yardstick->samples),
                 best(m, f) / best(m, *yardstick), m.yardstick.c_str());
@@ -42,8 +44,8 @@ void print_figure(const metric& m, const figure& f, const figure* yardstick) {
 void table::add(metric m) { metrics_.push_back(std::move(m)); }
 
 void table::print() const {
-  std::printf("%-18s %-18s %10s %10s %-5s  %9s %9s  %s\n", "metric", "subject", "median", "best", "unit", "ratio", "of bests",
-              "to");
+  std::printf("%-18s %-18s %10s %10s %-5s  %9s %9s  %s\n", "metric", "subject", "median", "best", "unit",
+              "ratio", "of bests", "to");
   for (const metric& m : metrics_) {
     for (const figure& f : m.figures) print_figure(m, f, find(m, m.yardstick));
   }

@@ -18,7 +18,7 @@ add_library(doctest_headers INTERFACE)
 target_include_directories(doctest_headers SYSTEM INTERFACE ${PROJECT_BINARY_DIR}/doctest)
 target_compile_definitions(doctest_headers INTERFACE DOCTEST_CONFIG_SUPER_FAST_ASSERTS) # a third less to compile
 
-# Makes every doctest case of a program a CTest of its own, named "program: case". The cases are asked for when
+# Makes every doctest case of a program (or those that a doctest filter lets pass) a CTest of its own, named "program: case". The cases are asked for when
 # ctest starts, so that a new case needs no new configuration. (doctest's own script for this stumbles over the
 # line ends of a Windows program under Wine.)
 function(kith_add_doctest_cases target)
@@ -27,6 +27,7 @@ function(kith_add_doctest_cases target)
   endif()
   set(script ${CMAKE_CURRENT_BINARY_DIR}/${target}_cases.cmake)
   set(KITH_CASES_TARGET ${target})
+  set(KITH_CASES_FILTER ${ARGN})
   set(KITH_CASES_LAUNCHER "${CMAKE_CROSSCOMPILING_EMULATOR}")
   configure_file(${PROJECT_SOURCE_DIR}/cmake/doctest_cases.cmake.in ${script}.in @ONLY)
   file(GENERATE OUTPUT ${script} INPUT ${script}.in)

@@ -196,7 +196,7 @@ kith_status assemble(channel_object& self, const shm::frame_view& frame) {
   return KITH_OK;
 }
 
-bool message_is_assembled(const channel_object& self) { return !self.assembling && self.assembly.size() != 0; }
+bool message_is_assembled(const channel_object& self) { return !self.assembling && !self.assembly.empty(); }
 
 struct destination {
   void* buffer;
@@ -379,7 +379,7 @@ kith_status channel_begin_move(channel_object& self) {
   if (kith_status status = take_for_move(self, self.mine().sending); status != KITH_OK) return status;
   kith_status status = take_for_move(self, self.mine().receiving);
   if (status == KITH_OK && self.moved.load(std::memory_order_acquire)) status = KITH_E_MOVED;
-  if (status == KITH_OK && (self.assembling || self.assembly.size() != 0)) status = KITH_E_BUSY;
+  if (status == KITH_OK && (self.assembling || !self.assembly.empty())) status = KITH_E_BUSY;
   if (status == KITH_OK) return KITH_OK;
   (void)shm::lock_release(self.mine().receiving, waiting);  // does nothing where we do not hold it
   (void)shm::lock_release(self.mine().sending, waiting);

@@ -88,8 +88,15 @@ struct named_role {
 };
 
 constexpr named_role roles[] = {
-    {"exit", exit_with}, {"echo", echo}, {"environment", environment}, {"environment_names", environment_names},
-    {"cwd", working_folder}, {"id", own_id}, {"stay", stay}, {"crash", die}, {"count_handles", count_handles},
+    {"exit", exit_with},
+    {"echo", echo},
+    {"environment", environment},
+    {"environment_names", environment_names},
+    {"cwd", working_folder},
+    {"id", own_id},
+    {"stay", stay},
+    {"crash", die},
+    {"count_handles", count_handles},
 };
 
 constexpr std::string_view prefix = "--child=";
@@ -100,7 +107,9 @@ int32_t named_entry(const void* argument, size_t size) {
 
 }  // namespace
 
-bool has_role(int argc, char** argv) { return argc > 1 && std::strncmp(argv[1], prefix.data(), prefix.size()) == 0; }
+bool has_role(int argc, char** argv) {
+  return argc > 1 && std::strncmp(argv[1], prefix.data(), prefix.size()) == 0;
+}
 
 int run_role(int argc, char** argv) {
   const arguments all = utf8_arguments(argc, argv);

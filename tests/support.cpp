@@ -14,8 +14,8 @@ namespace test {
 // ---- assertions ----------------------------------------------------------------------------------------------------------
 
 std::ostream& operator<<(std::ostream& out, const shown_status& status) {
-  return out << kith_status_name(status.value) << " (" << status.value << ": " << kith_status_text(status.value)
-             << ")";
+  return out << kith_status_name(status.value) << " (" << status.value << ": "
+             << kith_status_text(status.value) << ")";
 }
 
 std::ostream& operator<<(std::ostream& out, const shown_exit& exit) {
@@ -162,7 +162,8 @@ nothing_leaks::nothing_leaks() {
 }
 
 nothing_leaks::~nothing_leaks() {
-  CHECK_MESSAGE(open_handles() == handles_, "the case left handles or descriptors open, or closed some of others");
+  CHECK_MESSAGE(open_handles() == handles_,
+                "the case left handles or descriptors open, or closed some of others");
   CHECK_MESSAGE(!has_children(), "the case left a child");
 }
 
@@ -198,7 +199,9 @@ std::string this_program() {
 
 std::string folder_of_program() { return utf8(from_utf8(this_program()).parent_path()); }
 
-std::string helper(std::string_view name) { return folder_of_program() + "/" + std::string(name) + exe_suffix; }
+std::string helper(std::string_view name) {
+  return folder_of_program() + "/" + std::string(name) + exe_suffix;
+}
 
 std::string plugin_path() { return folder_of_program() + "/kith_test_plugin" + plugin_suffix; }
 

@@ -44,16 +44,16 @@ std::ostream& operator<<(std::ostream& out, const shown_exit& exit);
 #define CHECK_EXIT(process, kind, code) CHECK(test::end_of(process) == test::shown_exit{kind, code})
 
 // Ends a case that this machine cannot run. The build tells such a case by the first word of the line.
-#define SKIP_CASE(reason)       \
-  do {                          \
-    test::say_skipped(reason);  \
-    return;                     \
+#define SKIP_CASE(reason)      \
+  do {                         \
+    test::say_skipped(reason); \
+    return;                    \
   } while (false)
 void say_skipped(const char* reason);
 
 // In a child there is no doctest case: the function ends with an exit code that no test expects, and says why.
-#define CHILD_NEEDS(condition)                                                              \
-  do {                                                                                      \
+#define CHILD_NEEDS(condition)                                                   \
+  do {                                                                           \
     if (!(condition)) return test::child_failed(#condition, __FILE__, __LINE__); \
   } while (false)
 int32_t child_failed(const char* condition, const char* file, int line);
@@ -190,8 +190,8 @@ uint64_t now_ms();
 
 // ---- files -------------------------------------------------------------------------------------------------------------------
 
-std::string this_program();       // its path
-std::string folder_of_program();  // where the helper programs are, too
+std::string this_program();                 // its path
+std::string folder_of_program();            // where the helper programs are, too
 std::string helper(std::string_view name);  // the path of a program of tests/programs
 std::string plugin_path();
 
@@ -213,13 +213,13 @@ void copy_file(const std::string& from, const std::string& to);
 
 // ---- the OS: support_posix.cpp, support_win32.cpp -------------------------------------------------------------------------
 
-size_t open_handles();        // of this process
-bool has_children();          // that run, or that nobody reaped; Windows: never
-void warm_up();               // makes what the OS and its libraries keep open for good
+size_t open_handles();  // of this process
+bool has_children();    // that run, or that nobody reaped; Windows: never
+void warm_up();         // makes what the OS and its libraries keep open for good
 void kill_by_id(int64_t pid);
-bool has_ended(int64_t pid);       // a process that we do not wait for otherwise
-bool is_ended_child(int64_t pid);  // and its exit code is still to be had
-[[noreturn]] void crash();    // as a program with a bug does
+bool has_ended(int64_t pid);              // a process that we do not wait for otherwise
+bool is_ended_child(int64_t pid);         // and its exit code is still to be had
+[[noreturn]] void crash();                // as a program with a bug does
 [[noreturn]] void end_at_once(int code);  // no handler, no kith, nothing runs
 // While it lives, processes whose parent was killed become children of this one, where the OS can: then a test sees whether any is
 // left.

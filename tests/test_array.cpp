@@ -13,8 +13,9 @@ struct type_of_element {
   size_t size;
 };
 
-constexpr type_of_element types[] = {{KITH_I8, 1},  {KITH_U8, 1},  {KITH_I16, 2}, {KITH_U16, 2}, {KITH_I32, 4},
-                                     {KITH_U32, 4}, {KITH_I64, 8}, {KITH_U64, 8}, {KITH_F32, 4}, {KITH_F64, 8}};
+constexpr type_of_element types[] = {{KITH_I8, 1},  {KITH_U8, 1},  {KITH_I16, 2}, {KITH_U16, 2},
+                                     {KITH_I32, 4}, {KITH_U32, 4}, {KITH_I64, 8}, {KITH_U64, 8},
+                                     {KITH_F32, 4}, {KITH_F64, 8}};
 
 struct point {
   double x;
@@ -110,7 +111,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "the size of an element may be given, and must 
   CHECK(out == test::untouched<kith_array>());
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "an array without elements, of no type, or without a place for it is refused") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "an array without elements, of no type, or without a place for it is refused") {
   kith_array* out = test::untouched<kith_array>();
   CHECK_STATUS(kith_array_create(KITH_I32, 0, nullptr, &out), KITH_E_INVALID);
   for (const kith_type nonsense : {0, 12, -1, INT32_MAX, INT32_MIN}) {
@@ -214,8 +216,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "exchange gives the value from before, and take
     kith_type type;
     int64_t value;
   };
-  for (const outside& wrong : {outside{KITH_I32, int64_t{INT32_MAX} + 1}, outside{KITH_I32, int64_t{INT32_MIN} - 1},
-                               outside{KITH_U32, -1}, outside{KITH_U32, int64_t{UINT32_MAX} + 1}}) {
+  for (const outside& wrong :
+       {outside{KITH_I32, int64_t{INT32_MAX} + 1}, outside{KITH_I32, int64_t{INT32_MIN} - 1},
+        outside{KITH_U32, -1}, outside{KITH_U32, int64_t{UINT32_MAX} + 1}}) {
     CAPTURE(wrong.value);
     test::array array = test::make_array(wrong.type, 1);
     int64_t old = -77;
@@ -228,7 +231,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "exchange gives the value from before, and take
   }
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "compare and exchange does nothing when it expected another value, and tells it") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "compare and exchange does nothing when it expected another value, and tells it") {
   for (const integer_limits& type : integers) {
     CAPTURE(type.type);
     test::array array = test::make_array(type.type, 1);

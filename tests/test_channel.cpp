@@ -36,7 +36,8 @@ std::string flood_both_ways(kith_channel* line, uint64_t seed_out, uint64_t seed
   std::thread sender([&] {
     for (uint64_t i = 0, state = seed_out; i < flood; ++i) {
       const std::vector<unsigned char> message = test::noise(flood_size(state), i + seed_out);
-      if (kith_channel_send(line, message.data(), message.size(), test::generous) != KITH_OK) wrong = "send failed";
+      if (kith_channel_send(line, message.data(), message.size(), test::generous) != KITH_OK)
+        wrong = "send failed";
     }
   });
   std::vector<unsigned char> message;
@@ -107,18 +108,22 @@ TEST_CASE_FIXTURE(nothing_leaks, "messages arrive in order, whole, once, in both
   CHECK_STATUS(receive_number(line.b, number, 0), KITH_E_TIMEOUT);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "messages of every size reach a child and come back, through the smallest ring") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "messages of every size reach a child and come back, through the smallest ring") {
   check_sizes_to_a_child({0, 1, 15, 16, 17, small_ring - 17, small_ring - 16, small_ring - 15, small_ring - 1,
                           small_ring, small_ring + 1, 2 * small_ring, 65'535, 65'536, 65'537, 1 << 20},
                          small_ring);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "messages of every size reach a child and come back, through the usual ring") {
-  check_sizes_to_a_child({0, 1, 65'519, 65'520, 65'521, 65'535, 65'536, 65'537, 1 << 20, (1 << 20) + 1, 1 << 24}, 0);
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "messages of every size reach a child and come back, through the usual ring") {
+  check_sizes_to_a_child(
+      {0, 1, 65'519, 65'520, 65'521, 65'535, 65'536, 65'537, 1 << 20, (1 << 20) + 1, 1 << 24}, 0);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "messages around two gigabytes reach the other end") {
-  if (std::getenv("KITH_TEST_BIG") == nullptr) SKIP_CASE("takes 4 GiB of memory: set KITH_TEST_BIG to run it");
+  if (std::getenv("KITH_TEST_BIG") == nullptr)
+    SKIP_CASE("takes 4 GiB of memory: set KITH_TEST_BIG to run it");
   for (const size_t size : {(size_t{1} << 31) - 1, size_t{1} << 31, (size_t{1} << 31) + 1}) {
     CAPTURE(size);
     test::channel_pair line = test::make_channel(1 << 20);
@@ -166,8 +171,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "a message larger than the buffer is kept, and 
     std::vector<unsigned char> buffer(length + 1, 0xAA);
     for (const size_t capacity : {size_t{0}, size_t{1}, length - 1}) {
       size_t size = 0;
-      CHECK_STATUS(kith_channel_recv(line.b, capacity == 0 ? nullptr : buffer.data(), capacity, &size, test::generous),
-                   KITH_E_TOO_LARGE);
+      CHECK_STATUS(
+          kith_channel_recv(line.b, capacity == 0 ? nullptr : buffer.data(), capacity, &size, test::generous),
+          KITH_E_TOO_LARGE);
       CHECK(size == length);
     }
     CHECK(buffer[0] == 0xAA);  // nothing was written
@@ -192,7 +198,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a receive polls, or waits until the deadline")
   CHECK(size == 77);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a message that found no room by its deadline never appears, and the channel goes on") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a message that found no room by its deadline never appears, and the channel goes on") {
   for (const int64_t timeout : {0, 50}) {
     CAPTURE(timeout);
     test::channel_pair line = test::make_channel(small_ring);
@@ -214,7 +221,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a message that found no room by its deadline n
   }
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a large message that was given up half way never appears, and the channel goes on") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a large message that was given up half way never appears, and the channel goes on") {
   for (const int64_t timeout : {0, 50}) {
     CAPTURE(timeout);
     test::channel_pair line = test::make_channel(small_ring);

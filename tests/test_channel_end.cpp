@@ -126,7 +126,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child that is killed has died, and what it s
   REQUIRE_OK(kith_process_kill(ended.child));
   char buffer[8];
   size_t size = 0;
-  CHECK_STATUS(kith_channel_recv(ended.line.a, buffer, sizeof buffer, &size, test::generous), KITH_E_PEER_DIED);
+  CHECK_STATUS(kith_channel_recv(ended.line.a, buffer, sizeof buffer, &size, test::generous),
+               KITH_E_PEER_DIED);
   CHECK_STATUS(ended.send_until_told(), KITH_E_PEER_DIED);
   CHECK_EXIT(ended.child, KITH_EXIT_KILLED, 9);
 }
@@ -161,6 +162,39 @@ TEST_CASE_FIXTURE(nothing_leaks, "what was sent before a close is received befor
   CHECK(test::hear(line.b, "(KITH_E_CLOSED)"));
   CHECK(test::hear(line.b, "(KITH_E_CLOSED)"));
   CHECK_STATUS(kith_channel_send(line.b, "x", 1, 0), KITH_E_CLOSED);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a message sent right before a close is received, whenever the receiver looks") {
+  const int rounds = test::is_windows ? 300 : 2000;
+  std::atomic<int> round = -1;
+  std::atomic<int> done = -1;
+  test::channel_pair line;
+  // The receiver looks for a message, then for an end; between these two looks both may come.
+  std::thread sender([&] {
+    uint64_t state = 3;
+    for (int i = 0; i < rounds; ++i) {
+      while (round < i) std::this_thread::yield();
+      for (uint64_t spins = test::next_random(state) % 512; spins > 0; --spins)
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+      kith_channel_send(line.a, "last", 4, 0);
+      line.a.close();
+      done = i;
+    }
+  });
+  int lost = 0;
+  for (int i = 0; i < rounds; ++i) {
+    line = test::make_channel();
+    round = i;
+    char buffer[8];
+    size_t size = 0;
+    kith_status status = KITH_E_TIMEOUT;
+    while (status == KITH_E_TIMEOUT) status = kith_channel_recv(line.b, buffer, sizeof buffer, &size, 0);
+    lost += status != KITH_OK;
+    while (done < i) std::this_thread::yield();
+  }
+  sender.join();
+  CHECK(lost == 0);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "writing to a closed end is an error and nothing worse") {
@@ -211,6 +245,18 @@ TEST_CASE_FIXTURE(nothing_leaks, "an end that was given to a child is good for n
   line.b.close();
   CHECK(test::tell(line.a, "to the grandchild"));
   CHECK(test::hear(line.a, "from the grandchild"));
+  CHECK_EXIT(child, KITH_EXIT_CODE, 0);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "one who uses an end that has moved does not wait for its new holder") {
+  test::channel_pair line = test::make_channel();
+  test::process child = test::start_role({"stay"}, {{"line", line.b}});
+  CHECK(test::hear(line.a, "ready"));
+  kith_exit end{};
+  CHECK_STATUS(kith_process_wait(child, 50, &end), KITH_E_TIMEOUT);  // by now it receives
+  size_t size = 0;
+  CHECK_STATUS(kith_channel_recv(line.b, nullptr, 0, &size, 100), KITH_E_MOVED);
+  line.a.close();
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
 }
 
@@ -282,6 +328,20 @@ TEST_CASE_FIXTURE(nothing_leaks, "an end with a message half received cannot mov
   CHECK((seen == large));
   sender.join();
   test::process child = test::start(pass_on_grandchild, given);  // now it can
+  CHECK(test::tell(line.a, "to the grandchild"));
+  CHECK(test::hear(line.a, "from the grandchild"));
+  CHECK_EXIT(child, KITH_EXIT_CODE, 0);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "an end moves when what it had half received was given up") {
+  test::channel_pair line = test::make_channel(4096);
+  const std::vector<unsigned char> large = test::noise(100'000, 1);
+  CHECK_STATUS(kith_channel_send(line.a, large.data(), large.size(), 0), KITH_E_TIMEOUT);
+  size_t size = 0;
+  CHECK_STATUS(kith_channel_recv(line.b, nullptr, 0, &size, 0), KITH_E_TIMEOUT);
+  CHECK(test::tell(line.a, "another"));
+  CHECK(test::hear(line.b, "another"));
+  test::process child = test::start(pass_on_grandchild, {{"line", line.b}});
   CHECK(test::tell(line.a, "to the grandchild"));
   CHECK(test::hear(line.a, "from the grandchild"));
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);

@@ -16,7 +16,9 @@ int32_t returns_argument(const void* argument, size_t size) {
   return code;
 }
 
-int32_t gets_no_argument(const void* argument, size_t size) { return argument == nullptr && size == 0 ? 0 : 1; }
+int32_t gets_no_argument(const void* argument, size_t size) {
+  return argument == nullptr && size == 0 ? 0 : 1;
+}
 
 // Its argument is noise of this size.
 int32_t gets_noise(const void* argument, size_t size) {
@@ -123,7 +125,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "an argument of any size is copied to the child
   }
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "an argument that is not there, or larger than can be addressed, is refused") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "an argument that is not there, or larger than can be addressed, is refused") {
   kith_process_options options = test::run_entry(returns_argument, {});
   kith_process* out = test::untouched<kith_process>();
   options.argument_size = 4;
@@ -218,7 +221,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child starts children, which see nothing of 
   CHECK_EXIT(child, KITH_EXIT_CODE, 23);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a program that forgot kith_child_main is refused in the child, and its parent is told") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a program that forgot kith_child_main is refused in the child, and its parent is told") {
   const test::argument_list program({test::helper("kith_forgot_child_main")});
   auto options = test::defaults<kith_process_options>();
   options.argv = program.argv();

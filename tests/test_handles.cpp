@@ -121,7 +121,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a closed handle is told to be closed") {
   check_process(objects.process, KITH_E_INVALID);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a closed handle stays closed when new objects are made, and closing it again harms none") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a closed handle stays closed when new objects are made, and closing it again harms none") {
   all_kinds closed;
   closed.close();
   all_kinds others;
@@ -139,6 +140,24 @@ TEST_CASE_FIXTURE(nothing_leaks, "a closed handle stays closed when new objects 
   CHECK_OK(kith_lock_release(others.lock));
   CHECK(test::tell(others.a, "x"));
   CHECK(kith_process_id(others.process) > 0);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a closed handle is not taken for one of the many that were made since") {
+  std::vector<kith_lock*> closed;
+  for (int i = 0; i < 300; ++i) {
+    const test::lock made = test::make_lock();
+    closed.push_back(made);
+  }
+  std::vector<test::lock> open;
+  for (int i = 0; i < 300; ++i) open.push_back(test::make_lock());
+  for (kith_lock* handle : closed) {
+    CHECK_STATUS(kith_lock_acquire(handle, 0), KITH_E_INVALID);
+    kith_lock_close(handle);
+  }
+  for (const test::lock& lock : open) {
+    CHECK_OK(kith_lock_acquire(lock, 0));
+    CHECK_OK(kith_lock_release(lock));
+  }
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a handle of another kind is told to be of another kind") {
@@ -243,7 +262,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a thread that sends comes back when another cl
   CHECK_STATUS(kith_channel_recv(line.b, buffer, sizeof buffer, &size, test::generous), KITH_E_CLOSED);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a thread that waits for a process comes back when another closes the handle") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a thread that waits for a process comes back when another closes the handle") {
   test::channel_pair line = test::make_channel();
   test::process child = test::start_role({"stay"}, {{"line", line.b}});
   CHECK(test::hear(line.a, "ready"));
@@ -264,7 +284,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a thread that waits for a process comes back w
   CHECK_STATUS(status, KITH_E_CLOSED);
   CHECK(end.kind == -77);
   line.a.close();
-  for (const uint64_t last = test::now_ms() + test::generous; !test::has_ended(id) && test::now_ms() < last;) {
+  for (const uint64_t last = test::now_ms() + test::generous;
+       !test::has_ended(id) && test::now_ms() < last;) {
     std::this_thread::yield();
   }
   CHECK(test::has_ended(id));

@@ -122,7 +122,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "the locks of arrays and values are locks like 
   CHECK(kith_array_lock(array) == kith_array_lock(array));
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a lock that is held elsewhere is tried once, or waited for until the deadline") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a lock that is held elsewhere is tried once, or waited for until the deadline") {
   held_lock held;
   CHECK_STATUS(kith_lock_acquire(held.lock, 0), KITH_E_TIMEOUT);
   const uint64_t began = test::now_ms();
@@ -156,7 +157,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a process that waits is woken by the release o
   CHECK_EXIT(waiter, KITH_EXIT_CODE, 0);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "the death of an owner is told to the next one, who marks the data consistent") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "the death of an owner is told to the next one, who marks the data consistent") {
   held_lock held;
   held.kill_owner();
   CHECK_STATUS(kith_lock_acquire(held.lock, test::generous), KITH_OWNER_DIED);
@@ -182,7 +184,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a death is told again until somebody marks the
   CHECK_OK(kith_lock_release(held.lock));
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "an owner that was killed does not make the lock busy for one who only tries") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "an owner that was killed does not make the lock busy for one who only tries") {
   held_lock held;
   held.kill_owner();
   const uint64_t end = test::now_ms() + test::generous;

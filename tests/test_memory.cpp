@@ -13,7 +13,9 @@ bool all_zero(const void* data, size_t size) {
   return std::all_of(bytes, bytes + size, [](unsigned char byte) { return byte == 0; });
 }
 
-unsigned char* bytes_of(const kith_memory* memory) { return static_cast<unsigned char*>(kith_memory_data(memory)); }
+unsigned char* bytes_of(const kith_memory* memory) {
+  return static_cast<unsigned char*>(kith_memory_data(memory));
+}
 
 // Finds what the parent wrote, and answers in the same place.
 int32_t answer_in_memory(const void*, size_t) {
@@ -73,7 +75,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "memory can be committed, or lazy, but not both
   CHECK(out == test::untouched<kith_memory>());
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "memory of no size, of an impossible size, or without a place for it is refused") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "memory of no size, of an impossible size, or without a place for it is refused") {
   kith_memory* out = test::untouched<kith_memory>();
   CHECK_STATUS(kith_memory_create(0, nullptr, &out), KITH_E_INVALID);
   CHECK_STATUS(kith_memory_create(64, nullptr, nullptr), KITH_E_INVALID);
@@ -90,7 +93,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "more memory than any machine has is refused") 
   CHECK(out == test::untouched<kith_memory>());
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "what a child writes into memory the parent reads, and the other way round") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "what a child writes into memory the parent reads, and the other way round") {
   test::memory memory;
   REQUIRE_OK(kith_memory_create(100, nullptr, memory.out()));
   std::memcpy(bytes_of(memory), "question", 9);

@@ -94,7 +94,8 @@ TEST_CASE_TEMPLATE("options of their own size are taken", Maker, EVERY_MAKER) {
   CHECK_OK(Maker::make(&options));
 }
 
-TEST_CASE_TEMPLATE("options without a size, or smaller than the first ones were, are refused", Maker, EVERY_MAKER) {
+TEST_CASE_TEMPLATE("options without a size, or smaller than the first ones were, are refused", Maker,
+                   EVERY_MAKER) {
   const nothing_leaks check;
   auto options = test::defaults<typename Maker::options>();
   Maker::fill_in(options);
@@ -104,13 +105,15 @@ TEST_CASE_TEMPLATE("options without a size, or smaller than the first ones were,
   }
 }
 
-TEST_CASE_TEMPLATE("options of a newer header are taken when nothing new is set in them", Maker, EVERY_MAKER) {
+TEST_CASE_TEMPLATE("options of a newer header are taken when nothing new is set in them", Maker,
+                   EVERY_MAKER) {
   const nothing_leaks check;
   const auto options = newer_options<Maker>();
   CHECK_OK(Maker::make(&options.known));
 }
 
-TEST_CASE_TEMPLATE("options of a newer header are refused when something new is set in them", Maker, EVERY_MAKER) {
+TEST_CASE_TEMPLATE("options of a newer header are refused when something new is set in them", Maker,
+                   EVERY_MAKER) {
   const nothing_leaks check;
   for (const size_t place : {size_t{0}, size_t{11}, size_t{23}}) {
     auto options = newer_options<Maker>();
@@ -135,4 +138,6 @@ TEST_CASE_TEMPLATE("all but a process can be made with no options at all", Maker
   CHECK_OK(Maker::make(nullptr));
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a process needs options") { CHECK_STATUS(process_maker::make(nullptr), KITH_E_INVALID); }
+TEST_CASE_FIXTURE(nothing_leaks, "a process needs options") {
+  CHECK_STATUS(process_maker::make(nullptr), KITH_E_INVALID);
+}

@@ -48,7 +48,8 @@ struct reporter {
     std::vector<std::string> all;
     std::vector<unsigned char> message;
     kith_status status;
-    while ((status = test::receive(line.a, message)) == KITH_OK) all.emplace_back(message.begin(), message.end());
+    while ((status = test::receive(line.a, message)) == KITH_OK)
+      all.emplace_back(message.begin(), message.end());
     // A program that returns from main is no function of ours: nobody closes its channel end.
     CHECK((status == KITH_E_CLOSED || status == KITH_E_PEER_DIED));
     CHECK_EXIT(child, KITH_EXIT_CODE, 0);
@@ -114,7 +115,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a long argument reaches a program") {
   CHECK((report_of({"echo", longest}) == std::vector<std::string>{longest}));
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a program gets the environment of its parent, with the changes that were asked for") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a program gets the environment of its parent, with the changes that were asked for") {
   uv_os_setenv("KITH_TEST_KEPT", "kept");
   uv_os_setenv("KITH_TEST_REPLACED", "old");
   uv_os_setenv("KITH_TEST_REMOVED", "old");
@@ -196,7 +198,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a working folder that does not exist, or is a 
   }
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a relative program is looked for from here, not from the folder of the child") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a relative program is looked for from here, not from the folder of the child") {
   const test::temporary_folder elsewhere;
   const auto before = std::filesystem::current_path();
   std::filesystem::current_path(test::folder_of_program());
@@ -373,7 +376,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "eight threads that wait for one child all get 
       kith_exit end{};
       ++began;
       const int64_t timeout = i % 2 == 0 ? int64_t{KITH_FOREVER} : test::generous;
-      right += kith_process_wait(child.process, timeout, &end) == KITH_OK && end.kind == KITH_EXIT_KILLED && end.code == 9;
+      right += kith_process_wait(child.process, timeout, &end) == KITH_OK && end.kind == KITH_EXIT_KILLED &&
+               end.code == 9;
     });
   });
   while (began < 8) std::this_thread::yield();
@@ -409,9 +413,11 @@ TEST_CASE_FIXTURE(nothing_leaks, "twenty children run at once, and threads may s
   std::atomic<int> right = 0;
   test::in_threads(4, [&](int thread) {
     std::vector<test::process> children;
-    for (int i = 0; i < 5; ++i) children.push_back(test::start_role({"exit", std::to_string(thread * 5 + i)}));
+    for (int i = 0; i < 5; ++i)
+      children.push_back(test::start_role({"exit", std::to_string(thread * 5 + i)}));
     for (int i = 0; i < 5; ++i) {
-      right += test::end_of(children[static_cast<size_t>(i)]) == test::shown_exit{KITH_EXIT_CODE, thread * 5 + i};
+      right +=
+          test::end_of(children[static_cast<size_t>(i)]) == test::shown_exit{KITH_EXIT_CODE, thread * 5 + i};
     }
   });
   CHECK(right == 20);

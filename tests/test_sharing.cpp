@@ -70,14 +70,13 @@ int32_t takes_twice(const void*, size_t) {
 
 int32_t takes_the_wrong_kind(const void*, size_t) {
   for (const char* name : {"array", "memory", "value", "lock", "channel"}) {
-    const auto wrong = [name](const char* kind) {
-      return std::strcmp(name, kind) != 0;
-    };
+    const auto wrong = [name](const char* kind) { return std::strcmp(name, kind) != 0; };
     CHILD_NEEDS(!wrong("array") || inherit_gives<kith_array>(kith_array_inherit, name, KITH_E_MISMATCH));
     CHILD_NEEDS(!wrong("memory") || inherit_gives<kith_memory>(kith_memory_inherit, name, KITH_E_MISMATCH));
     CHILD_NEEDS(!wrong("value") || inherit_gives<kith_value>(kith_value_inherit, name, KITH_E_MISMATCH));
     CHILD_NEEDS(!wrong("lock") || inherit_gives<kith_lock>(kith_lock_inherit, name, KITH_E_MISMATCH));
-    CHILD_NEEDS(!wrong("channel") || inherit_gives<kith_channel>(kith_channel_inherit, name, KITH_E_MISMATCH));
+    CHILD_NEEDS(!wrong("channel") ||
+                inherit_gives<kith_channel>(kith_channel_inherit, name, KITH_E_MISMATCH));
   }
   return takes_twice(nullptr, 0);  // by the right kind they can still be had
 }
@@ -231,7 +230,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "an object may be given to several children") {
 TEST_CASE_FIXTURE(nothing_leaks, "any text is a name") {
   test::value number = test::make_value(KITH_I64);
   const std::string longest(255, 'y');
-  const std::string names[] = {" ", "a b", "=", "/", "\\", "\n", "\"", "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x90\x8D", longest};
+  const std::string names[] = {
+      " ", "a b", "=", "/", "\\", "\n", "\"", "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x90\x8D", longest};
   for (const std::string& name : names) {
     CAPTURE(name);
     test::process child =
@@ -266,7 +266,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a process that is no child was given nothing")
   CHECK(inherit_gives<kith_channel>(kith_channel_inherit, "channel", KITH_E_NOT_FOUND));
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a channel end that the child never took is closed in good order when it ends") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a channel end that the child never took is closed in good order when it ends") {
   test::channel_pair line = test::make_channel();
   test::process child = test::start(nothing, {{"line", line.b}});
   CHECK(test::hear(line.a, "(KITH_E_CLOSED)"));
@@ -293,9 +294,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child gives on what it was given") {
   test::value number = test::make_value(KITH_I64);
   test::value other = test::make_value(KITH_I64);
   test::lock lock = test::make_lock();
-  test::process child = test::start(has_grandchild, {{"number of the child", number},
-                                                     {"lock of the child", lock},
-                                                     {"for the child alone", other}});
+  test::process child = test::start(
+      has_grandchild,
+      {{"number of the child", number}, {"lock of the child", lock}, {"for the child alone", other}});
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
   CHECK(*static_cast<int64_t*>(kith_value_data(number)) == 42);
 }

@@ -131,7 +131,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a struct starts as a copy of the initial one")
   CHECK(seen.words[0] == 7);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a value of no type, of a wrong size, or without a place for it is refused") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a value of no type, of a wrong size, or without a place for it is refused") {
   auto options = test::defaults<kith_value_options>();
   kith_value* out = test::untouched<kith_value>();
   for (const kith_type nonsense : {0, 12, -1, INT32_MAX, INT32_MIN}) {

@@ -32,7 +32,8 @@ void need(bool good, const char* what) {
 }
 
 double now_us() {
-  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 // ---- locks ------------------------------------------------------------------------------------------------------------------
@@ -41,7 +42,8 @@ pthread_mutex_t* mutex_at(void* place) { return static_cast<pthread_mutex_t*>(pl
 
 void create_mutex(void* place, bool robust) {
   pthread_mutexattr_t how;
-  need(pthread_mutexattr_init(&how) == 0 && pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED) == 0, "mutex");
+  need(pthread_mutexattr_init(&how) == 0 && pthread_mutexattr_setpshared(&how, PTHREAD_PROCESS_SHARED) == 0,
+       "mutex");
 #if defined(__linux__)
   if (robust) need(pthread_mutexattr_setrobust(&how, PTHREAD_MUTEX_ROBUST) == 0, "robust mutex");
 #else
@@ -75,7 +77,8 @@ constexpr lock_yardstick locks[] = {
 
 void await_end(pid_t child) {
   int status = 0;
-  need(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0, "child");
+  need(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0,
+       "child");
 }
 
 void start_by_fork(const char*) {
@@ -84,6 +87,8 @@ void start_by_fork(const char*) {
   await_end(child);
 }
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"  // Apple's opinion of vfork
 void start_by_vfork(const char* program) {
   char* const argv[] = {const_cast<char*>(program), nullptr};
   const pid_t child = vfork();
@@ -93,6 +98,7 @@ void start_by_vfork(const char* program) {
   }
   await_end(child);
 }
+#pragma GCC diagnostic pop
 
 void start_by_posix_spawn(const char* program) {
   char* const argv[] = {const_cast<char*>(program), nullptr};
@@ -102,7 +108,8 @@ void start_by_posix_spawn(const char* program) {
 }
 
 constexpr start_yardstick functions[] = {{"fork", start_by_fork}};
-constexpr start_yardstick programs[] = {{"vfork+exec", start_by_vfork}, {"posix_spawn", start_by_posix_spawn}};
+constexpr start_yardstick programs[] = {{"vfork+exec", start_by_vfork},
+                                        {"posix_spawn", start_by_posix_spawn}};
 
 // ---- messages ---------------------------------------------------------------------------------------------------------------
 
@@ -111,7 +118,8 @@ constexpr size_t message_size = 64;
 // A child that answers each message, or only counts them and tells the number at the end.
 pid_t start_peer(int& ours, bool answers) {
   int ends[2];
-  need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
+  need(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0,
+       "socketpair");
   const pid_t child = fork();
   need(child >= 0, "fork");
   if (child == 0) {

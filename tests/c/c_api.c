@@ -8,12 +8,12 @@
 
 static int failures = 0;
 
-#define EXPECT(condition)                                            \
-  do {                                                               \
-    if (!(condition)) {                                              \
+#define EXPECT(condition)                                             \
+  do {                                                                \
+    if (!(condition)) {                                               \
       fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-      ++failures;                                                    \
-    }                                                                \
+      ++failures;                                                     \
+    }                                                                 \
   } while (0)
 
 /* Numbers that are frozen: a program that was compiled long ago has them built in. */
@@ -80,7 +80,8 @@ static void check_numbers(void) {
   };
   size_t i;
   for (i = 0; i < sizeof numbers / sizeof numbers[0]; ++i) {
-    if (numbers[i].is != numbers[i].was) fprintf(stderr, "number %d has become %d\n", (int)numbers[i].was, (int)numbers[i].is);
+    if (numbers[i].is != numbers[i].was)
+      fprintf(stderr, "number %d has become %d\n", (int)numbers[i].was, (int)numbers[i].is);
     EXPECT(numbers[i].is == numbers[i].was);
   }
 }
@@ -90,7 +91,7 @@ static void check_layout(void) {
   EXPECT(sizeof(kith_type) == 4);
   EXPECT(sizeof(kith_exit) == 16);
   EXPECT(offsetof(kith_exit, code) == 8);
-  EXPECT(sizeof(kith_share) == 2 * sizeof(void *));
+  EXPECT(sizeof(kith_share) == 2 * sizeof(void*));
   EXPECT(sizeof(kith_memory_options) == 8);
   EXPECT(sizeof(kith_array_options) == 16);
   EXPECT(offsetof(kith_array_options, element_size) == 8);
@@ -98,7 +99,7 @@ static void check_layout(void) {
   EXPECT(sizeof(kith_lock_options) == 8);
   EXPECT(sizeof(kith_channel_options) == 16);
   EXPECT(offsetof(kith_channel_options, ring_size) == 8);
-  EXPECT(sizeof(void *) != 8 || sizeof(kith_process_options) == 88);
+  EXPECT(sizeof(void*) != 8 || sizeof(kith_process_options) == 88);
   EXPECT(offsetof(kith_process_options, struct_size) == 0);
   EXPECT(offsetof(kith_process_options, flags) == 4);
   EXPECT(offsetof(kith_process_options, argv) == 8);
@@ -114,12 +115,12 @@ static void check_version_and_status(void) {
 }
 
 /* The child: takes one object of each kind, and uses it. */
-static int32_t child(const void *argument, size_t size) {
-  kith_memory *memory = NULL;
-  kith_array *array = NULL;
-  kith_value *value = NULL;
-  kith_lock *lock = NULL;
-  kith_channel *channel = NULL;
+static int32_t child(const void* argument, size_t size) {
+  kith_memory* memory = NULL;
+  kith_array* array = NULL;
+  kith_value* value = NULL;
+  kith_lock* lock = NULL;
+  kith_channel* channel = NULL;
   char text[8];
   size_t length = 0;
 
@@ -144,12 +145,12 @@ static int32_t child(const void *argument, size_t size) {
   return failures == 0 ? 7 : 8;
 }
 
-static void check_memory(kith_memory *memory) {
+static void check_memory(kith_memory* memory) {
   EXPECT(kith_memory_size(memory) == 64);
   EXPECT(kith_memory_data(memory) != NULL);
 }
 
-static void check_array(kith_array *array) {
+static void check_array(kith_array* array) {
   int64_t number = 0;
   EXPECT(kith_array_data(array) != NULL);
   EXPECT(kith_array_count(array) == 4);
@@ -162,7 +163,7 @@ static void check_array(kith_array *array) {
   EXPECT(kith_array_compare_exchange(array, 0, &number, 6) == KITH_NOT_EQUAL && number == 5);
 }
 
-static void check_value(kith_value *value) {
+static void check_value(kith_value* value) {
   int64_t number = 0;
   int64_t content = 7;
   EXPECT(kith_value_data(value) != NULL);
@@ -177,15 +178,15 @@ static void check_value(kith_value *value) {
   EXPECT(kith_value_compare_exchange(value, &number, 10) == KITH_NOT_EQUAL && number == 9);
 }
 
-static void check_lock(kith_lock *lock) {
+static void check_lock(kith_lock* lock) {
   EXPECT(kith_lock_acquire(lock, KITH_FOREVER) == KITH_OK);
   EXPECT(kith_lock_mark_consistent(lock) == KITH_OK);
   EXPECT(kith_lock_release(lock) == KITH_OK);
 }
 
-static void check_process(const kith_share *shares, size_t share_count, kith_channel *channel) {
+static void check_process(const kith_share* shares, size_t share_count, kith_channel* channel) {
   kith_process_options options;
-  kith_process *process = NULL;
+  kith_process* process = NULL;
   kith_exit end;
   char text[8];
   size_t length = 0;
@@ -211,12 +212,12 @@ static void check_process(const kith_share *shares, size_t share_count, kith_cha
 }
 
 int main(void) {
-  kith_memory *memory = NULL;
-  kith_array *array = NULL;
-  kith_value *value = NULL;
-  kith_lock *lock = NULL;
-  kith_channel *a = NULL;
-  kith_channel *b = NULL;
+  kith_memory* memory = NULL;
+  kith_array* array = NULL;
+  kith_value* value = NULL;
+  kith_lock* lock = NULL;
+  kith_channel* a = NULL;
+  kith_channel* b = NULL;
   kith_share shares[5];
   int32_t code;
 
@@ -243,9 +244,9 @@ int main(void) {
   shares[3].name = "lock", shares[3].object = lock;
   shares[4].name = "channel", shares[4].object = b;
   check_process(shares, 5, a);
-  EXPECT(strcmp((const char *)kith_memory_data(memory), "hello") == 0);
-  EXPECT(((const int32_t *)kith_array_data(array))[1] == 41);
-  EXPECT(*(const int64_t *)kith_value_data(value) == 10);
+  EXPECT(strcmp((const char*)kith_memory_data(memory), "hello") == 0);
+  EXPECT(((const int32_t*)kith_array_data(array))[1] == 41);
+  EXPECT(*(const int64_t*)kith_value_data(value) == 10);
 
   kith_memory_close(memory);
   kith_array_close(array);

@@ -13,7 +13,8 @@ function(kith_add_stepkill name library)
   kith_use_internals(${name})
   target_link_libraries(${name} PRIVATE ${library} kith::libuv)
   target_link_options(${name} PRIVATE -Wl,-z,now) # finding a symbol at its first call takes a thousand instructions
-  add_test(NAME "kill test: ${name}" COMMAND ${name})
+  add_test(NAME "kill test: ${name}" COMMAND ${name} $<$<CONFIG:Debug>:--quick>
+    COMMAND_EXPAND_LISTS)
   # By itself: 100 ms for a recovery are plenty on a machine that has no better things to do.
   set_tests_properties("kill test: ${name}" PROPERTIES
     LABELS crash TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON)

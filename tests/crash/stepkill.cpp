@@ -4,6 +4,8 @@
 //
 // For each kill point a victim is forked, driven there by ptrace, and killed. Linux only, and only without sanitizers, which would
 // multiply the instructions. Exit code 77: this machine forbids ptrace.
+//
+//     stepkill_... [--quick | part of the name of a scenario]
 #include "stepkill.h"
 
 #include <sched.h>
@@ -22,7 +24,8 @@ namespace stepkill {
 namespace {
 
 constexpr int skipped = 77;
-constexpr uint64_t late_allowed = 5;  // of thousands: a busy machine now and then stops for 100 ms, and for all
+constexpr uint64_t late_allowed =
+    5;  // of thousands: a busy machine now and then stops for 100 ms, and for all
 constexpr uint64_t endless = 1'000;  // no operation makes so many system calls
 
 // ---- the victim -----------------------------------------------------------------------------------------------------------
@@ -61,7 +64,8 @@ struct tally {
 // it name the victim, or unname it while the victim lives.
 kith_status expected_verdict(const world& w, uint64_t word) {
   const uint64_t owner = word & ~kith::shm::lock_died;
-  const bool owner_is_dead = owner != 0 && (owner == w.shared->victim.load() || owner == w.shared->dead_holder.load());
+  const bool owner_is_dead =
+      owner != 0 && (owner == w.shared->victim.load() || owner == w.shared->dead_holder.load());
   return owner_is_dead || (word & kith::shm::lock_died) != 0 ? KITH_OWNER_DIED : KITH_OK;
 }
 
@@ -70,9 +74,10 @@ void judge(const world& w, const kill_point& point, uint64_t word, const recover
   const bool stuck = seen.status == KITH_E_TIMEOUT || seen.took_ns > patience_ns;
   const bool wrong = !stuck && seen.status != expected;
   if (stuck || wrong) {
-    std::printf("  after %" PRIu64 " system calls and %" PRIu64 " instructions, with the word %" PRIx64 ": %s after %.1f ms instead of %s\n",
-                point.system_calls, point.instructions, word, kith_status_name(seen.status), in_ms(seen.took_ns),
-                kith_status_name(expected));
+    std::printf("  after %" PRIu64 " system calls and %" PRIu64 " instructions, with the word %" PRIx64
+                ": %s after %.1f ms instead of %s\n",
+                point.system_calls, point.instructions, word, kith_status_name(seen.status),
+                in_ms(seen.took_ns), kith_status_name(expected));
     std::fflush(stdout);
   }
   sum.points += 1;
@@ -85,13 +90,15 @@ void judge(const world& w, const kill_point& point, uint64_t word, const recover
 // Waits for the end of a process; without `reap` it stays a zombie, as the victim of a parent that does not look.
 void await_death(pid_t process, bool reap) {
   siginfo_t info;
-  while (waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | (reap ? 0 : WNOWAIT)) != 0 && errno == EINTR) {
+  while (waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | (reap ? 0 : WNOWAIT)) != 0 &&
+         errno == EINTR) {
   }
 }
 
 // Nothing but lateness: worth a second try.
 bool is_only_late(const world& w, uint64_t word, const recovery& seen) {
-  return seen.took_ns > patience_ns && (seen.status == expected_verdict(w, word) || seen.status == KITH_E_TIMEOUT);
+  return seen.took_ns > patience_ns &&
+         (seen.status == expected_verdict(w, word) || seen.status == KITH_E_TIMEOUT);
 }
 
 drive_result kill_at(world& w, const kill_point& point, bool again, tally& sum) {
@@ -140,10 +147,10 @@ drive_result kill_everywhere(world& w, tally& sum) {
   for (uint64_t calls = 0; calls < endless; ++calls) {
     drive_result result = drive_result::there;
     uint64_t instructions = 0;
-    for (; result == drive_result::there; instructions += w.plan->stride) {
+    for (; result == drive_result::there; instructions += w.stride) {
       result = kill_at_last(w, {calls, instructions}, sum);
     }
-    const bool none_here = instructions == w.plan->stride;  // not even after the system calls alone
+    const bool none_here = instructions == w.stride;  // not even after the system calls alone
     if (result == drive_result::no_ptrace || (result == drive_result::finished && none_here)) return result;
   }
   return drive_result::no_ptrace;
@@ -187,9 +194,12 @@ int main(int argc, char** argv) {
   setpriority(PRIO_PROCESS, 0, -20);  // where it may: what else the machine does is not to be measured
   cpu_set_t cpus;
   sched_getaffinity(0, sizeof cpus, &cpus);
+  const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
+  const char* const wanted = argc > 1 && !quick ? argv[1] : "";
   int code = 0;
   for (const scenario& plan : scenarios()) {
-    if (argc > 1 && std::strstr(plan.name, argv[1]) == nullptr) continue;
+    if (std::strstr(plan.name, wanted) == nullptr) continue;
+    w.stride = quick ? plan.quick_stride : plan.stride;
     use_cpus(plan.one_cpu, cpus);
     const int result = run_scenario(w, plan);
     if (result == skipped) return skipped;

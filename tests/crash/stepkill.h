@@ -18,7 +18,8 @@
 namespace stepkill {
 
 inline constexpr uint32_t slot_count = 16;
-inline constexpr uint64_t patience_ns = 100 * kith::ns_per_ms;  // in which the next process must have the lock
+inline constexpr uint64_t patience_ns =
+    100 * kith::ns_per_ms;  // in which the next process must have the lock
 
 // What all of the processes see.
 struct shared_state {
@@ -73,17 +74,20 @@ struct world {
   shared_state* shared = nullptr;
   kith::wait_area area;
   const scenario* plan = nullptr;
+  uint64_t stride = 1;
   std::vector<pid_t> helpers;  // of this kill point
 };
 
 struct scenario {
   const char* name;
   bool one_cpu;
-  uint64_t stride;                 // 1: after every instruction
-  void (*prepare)(world&);         // before the victim is there
-  void (*before)(world&);          // in the victim, not stepped
-  void (*when_stopped)(world&);    // when the victim stands in front of the operation
-  void (*operation)(world&);       // in the victim, stepped
+  uint64_t stride;  // 1: after every instruction
+  uint64_t
+      quick_stride;  // with --quick, for builds without optimisation, which have several times the instructions
+  void (*prepare)(world&);                          // before the victim is there
+  void (*before)(world&);                           // in the victim, not stepped
+  void (*when_stopped)(world&);                     // when the victim stands in front of the operation
+  void (*operation)(world&);                        // in the victim, stepped
   recovery (*recover)(world&, uint64_t killed_at);  // the next process takes the lock
 };
 

@@ -97,7 +97,8 @@ void route::note(uint64_t instructions, uint64_t address) {
   if (instructions != addresses_.size()) return;
   const bool first_time = std::find(addresses_.begin(), addresses_.end(), address) == addresses_.end();
   addresses_.push_back(address);
-  if (!knows_instructions || !first_time || instructions < checkpoint_.instructions + checkpoint_distance) return;
+  if (!knows_instructions || !first_time || instructions < checkpoint_.instructions + checkpoint_distance)
+    return;
   checkpoint_ = {instructions, address};
 }
 

@@ -141,23 +141,23 @@ recovery let_the_waiter_have_it(world& w, uint64_t killed_at) {
 // The instructions of a waiter that spins are many and repeat themselves, and those of a long wait are the ones of a wait until the
 // deadline but for its end: there a prime stride must do.
 constexpr scenario all[] = {
-    {"lock and unlock", true, 1, nullptr, nullptr, nullptr, lock_and_unlock, take_it},
-    {"unlock, while another process sleeps on the lock", true, 1, nullptr, hold, let_another_wait, unlock,
+    {"lock and unlock", true, 1, 1, nullptr, nullptr, nullptr, lock_and_unlock, take_it},
+    {"unlock, while another process sleeps on the lock", true, 1, 1, nullptr, hold, let_another_wait, unlock,
      let_the_waiter_have_it},
-    {"try to lock, while another process holds it", true, 1, let_another_hold, nullptr, nullptr, try_to_lock,
+    {"try to lock, while another process holds it", true, 1, 11, let_another_hold, nullptr, nullptr,
+     try_to_lock, take_it_from_the_holder},
+    {"wait until the deadline", true, 1, 11, let_another_hold, nullptr, nullptr, lock_with_deadline,
      take_it_from_the_holder},
-    {"wait until the deadline", true, 1, let_another_hold, nullptr, nullptr, lock_with_deadline,
+    {"wait, lock and unlock", true, 1, 3, let_another_hold_for_a_moment, nullptr, nullptr, lock_and_unlock,
      take_it_from_the_holder},
-    {"wait, lock and unlock", true, 1, let_another_hold_for_a_moment, nullptr, nullptr, lock_and_unlock,
-     take_it_from_the_holder},
-    {"wait for long, lock and unlock", true, 5, let_another_hold_for_long, nullptr, nullptr, lock_and_unlock,
-     take_it_from_the_holder},
-    {"spin, wait, lock and unlock, on several CPUs", false, 23, let_another_hold_for_a_moment, nullptr, nullptr, lock_and_unlock,
-     take_it_from_the_holder},
-    {"take the lock of a dead owner, mark it consistent, unlock", true, 1, let_an_owner_die, nullptr, nullptr,
-     lock_repair_and_unlock, take_it},
-    {"lock and unlock, after an owner died and nobody repaired", true, 1, let_an_owner_die_and_leave_it_so, nullptr, nullptr,
-     lock_and_unlock, take_it},
+    {"wait for long, lock and unlock", true, 5, 17, let_another_hold_for_long, nullptr, nullptr,
+     lock_and_unlock, take_it_from_the_holder},
+    {"spin, wait, lock and unlock, on several CPUs", false, 23, 101, let_another_hold_for_a_moment, nullptr,
+     nullptr, lock_and_unlock, take_it_from_the_holder},
+    {"take the lock of a dead owner, mark it consistent, unlock", true, 1, 5, let_an_owner_die, nullptr,
+     nullptr, lock_repair_and_unlock, take_it},
+    {"lock and unlock, after an owner died and nobody repaired", true, 1, 3, let_an_owner_die_and_leave_it_so,
+     nullptr, nullptr, lock_and_unlock, take_it},
 };
 
 }  // namespace

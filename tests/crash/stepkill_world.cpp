@@ -14,7 +14,8 @@
 namespace stepkill {
 
 bool open_world(world& w) {
-  void* place = mmap(nullptr, sizeof(shared_state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* place =
+      mmap(nullptr, sizeof(shared_state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (place == MAP_FAILED) {
     std::perror("mmap");
     return false;

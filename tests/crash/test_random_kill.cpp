@@ -75,8 +75,7 @@ int32_t be_parent(const void*, size_t) {
   test::channel there;
   test::array numbers = test::make_array(KITH_I64, 2);
   CHILD_NEEDS(kith_channel_create(&small, here.out(), there.out()) == KITH_OK);
-  test::process child =
-      test::start(be_child, {{"to test", to_test}, {"line", there}, {"numbers", numbers}});
+  test::process child = test::start(be_child, {{"to test", to_test}, {"line", there}, {"numbers", numbers}});
   CHILD_NEEDS(kith_value_exchange(id_of_child, kith_process_id(child), nullptr) == KITH_OK);
   return exchange_until_the_end(here, numbers, true);
 }
@@ -110,7 +109,8 @@ void kill_at_random(uint64_t& state) {
   if (victim != parent_dies && child != 0) test::kill_by_id(child);
 
   const test::shown_exit end = test::end_of(parent);
-  const bool expected = end == test::shown_exit{KITH_EXIT_KILLED, 9} || end == test::shown_exit{KITH_EXIT_CODE, 0};
+  const bool expected =
+      end == test::shown_exit{KITH_EXIT_KILLED, 9} || end == test::shown_exit{KITH_EXIT_CODE, 0};
   CHECK_MESSAGE(expected, end);
   // The child, or the parent that had not made one, was the last holder of this end.
   const std::string last = test::heard(to_child.a);

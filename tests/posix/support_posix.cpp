@@ -70,7 +70,9 @@ void crash() {
 
 void end_at_once(int code) { _exit(code); }
 
-bool make_writable(void* address, size_t size) { return mprotect(address, size, PROT_READ | PROT_WRITE) == 0; }
+bool make_writable(void* address, size_t size) {
+  return mprotect(address, size, PROT_READ | PROT_WRITE) == 0;
+}
 
 std::vector<std::string> utf8_arguments(int argc, char** argv) { return {argv, argv + argc}; }
 

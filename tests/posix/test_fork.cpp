@@ -98,9 +98,8 @@ int32_t starts_children(const void*, size_t) {
   test::value number = test::make_value(KITH_I32);
   static kith_value* shared;
   shared = number;
-  const test::process by_fork = fork_child([](const void*, size_t) -> int32_t {
-    return kith_value_add(shared, 4, nullptr);
-  });
+  const test::process by_fork =
+      fork_child([](const void*, size_t) -> int32_t { return kith_value_add(shared, 4, nullptr); });
   CHILD_NEEDS((test::end_of(by_fork) == test::shown_exit{KITH_EXIT_CODE, 0}));
   CHILD_NEEDS(*static_cast<int32_t*>(kith_value_data(number)) == 4);
   return 0;
@@ -167,7 +166,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a registered function runs in a forked child, 
   CHECK(out == test::untouched<kith_process>());
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a forked child has the standard streams and what it was given, and no other descriptor") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a forked child has the standard streams and what it was given, and no other descriptor") {
   const test::descriptor file(open("/dev/null", O_RDWR));
   const test::descriptor high(fcntl(file.get(), F_DUPFD, 1000));
   test::array array = test::make_array(KITH_I32, 1);
@@ -200,7 +200,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child takes its shares by name") {
   CHECK_STATUS(kith_channel_send(line.b, "x", 1, 0), KITH_E_MOVED);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "channel ends that were not given are closed in a forked child, and stay open here") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "channel ends that were not given are closed in a forked child, and stay open here") {
   test::channel_pair line = test::make_channel();
   channel_of_parent = line.a;
   test::process child = fork_child(has_no_channel_of_its_parent);
@@ -211,7 +212,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "channel ends that were not given are closed in
   CHECK(test::hear(line.a, "both ways"));
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a killed forked child, not its parent's open end, is the end of a channel") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a killed forked child, not its parent's open end, is the end of a channel") {
   test::channel_pair line = test::make_channel();
   test::process child = fork_child(
       [](const void*, size_t) -> int32_t {
@@ -245,7 +247,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child that dies with a lock is told t
   CHECK_OK(kith_lock_release(guard));
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "shared memory of the parent is shared with a forked child without being given") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "shared memory of the parent is shared with a forked child without being given") {
   test::array array = test::make_array(KITH_I32, 2);
   array_of_parent = array;
   test::process child = fork_child(uses_the_array_of_its_parent);
@@ -270,7 +273,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child starts children of its own") {
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "what was printed before a fork is printed once, and what the child prints as well") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "what was printed before a fork is printed once, and what the child prints as well") {
   const test::temporary_folder folder;
   const std::string path = folder.path() + "/output";
   test::process child = test::start(prints_around_a_fork, {}, path.c_str(), path.size() + 1);

@@ -22,7 +22,9 @@ kith_status refused(const std::string& name) {
   return status;
 }
 
-int end_of(const std::string& name) { return test::end_of_program({name}, test::defaults<kith_process_options>()); }
+int end_of(const std::string& name) {
+  return test::end_of_program({name}, test::defaults<kith_process_options>());
+}
 
 // Sets PATH for the length of a case.
 class path_is {
@@ -80,7 +82,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a file that may not be executed is denied") {
   CHECK_STATUS(refused("script"), KITH_E_DENIED);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a text file without an interpreter is no program, whatever a shell would do with it") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a text file without an interpreter is no program, whatever a shell would do with it") {
   const test::temporary_folder folder;
   CHECK_STATUS(refused(folder.file("text", "exit 7\n", true)), KITH_E_NOT_A_PROGRAM);
 }
@@ -109,7 +112,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "arguments that are more than the OS takes are 
   CHECK(out == test::untouched<kith_process>());
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a function of a library that is gone is not found by the child, which is told") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a function of a library that is gone is not found by the child, which is told") {
   const test::temporary_folder folder;
   const std::string copy = folder.path() + "/plugin.so";
   test::copy_file(test::plugin_path(), copy);
@@ -136,8 +140,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a function of a library that is gone is not fo
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a variable KITH_BOOT that is not ours is taken for nothing") {
-  for (const char* rubbish : {"", "1", "1:", "1:3:0", "1:3:ffffffffffffffff", "1:0:0", "1:fffffffff:1", "2:3:1",
-                              "1:zz:zz", "1:-1:-1", "1:3:1:1"}) {
+  for (const char* rubbish : {"", "1", "1:", "1:3:0", "1:3:ffffffffffffffff", "1:0:0", "1:fffffffff:1",
+                              "2:3:1", "1:zz:zz", "1:-1:-1", "1:3:1:1"}) {
     CAPTURE(rubbish);
     setenv("KITH_BOOT", rubbish, 1);
     test::process program = test::start_role({"exit", "7"});

@@ -5,7 +5,7 @@
 #include <kith/kith.h>
 #include <string.h>
 
-static int32_t never_runs(const void *argument, size_t size) {
+static int32_t never_runs(const void* argument, size_t size) {
   (void)argument;
   (void)size;
   return 50;
@@ -13,7 +13,7 @@ static int32_t never_runs(const void *argument, size_t size) {
 
 int main(void) {
   kith_process_options options;
-  kith_process *child = NULL;
+  kith_process* child = NULL;
   kith_exit end;
   kith_status status;
 

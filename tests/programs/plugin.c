@@ -10,11 +10,11 @@
 #define EXPORTED __attribute__((visibility("default")))
 #endif
 
-static int32_t sum(const void *argument, size_t size) {
+static int32_t sum(const void* argument, size_t size) {
   int32_t total = 0;
   for (size_t i = 0; i + sizeof total <= size; i += sizeof total) {
     int32_t number;
-    memcpy(&number, (const char *)argument + i, sizeof number);
+    memcpy(&number, (const char*)argument + i, sizeof number);
     total += number;
   }
   return total;

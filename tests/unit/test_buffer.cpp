@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "buffer.h"
-
 #include "../support.h"
+#include "buffer.h"
 
 using namespace kith;
 
@@ -26,7 +25,8 @@ TEST_CASE("a buffer refuses what no memory could hold, and stays as it is") {
   buffer<uint64_t> numbers;
   const uint64_t number = 7;
   REQUIRE(numbers.append(number));
-  const volatile size_t enormous = SIZE_MAX;  // volatile: or the compiler sees, and warns of, what must not happen
+  const volatile size_t enormous =
+      SIZE_MAX;  // volatile: or the compiler sees, and warns of, what must not happen
   CHECK_FALSE(numbers.reserve(enormous));
   CHECK_FALSE(numbers.resize(enormous / 8 + 1));
   CHECK_FALSE(numbers.append(&number, enormous));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "deadline.h"
-
 #include "../support.h"
+#include "deadline.h"
 
 using namespace kith;
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The lock word with owners that a test invents.
-#include "shm/lock_word.h"
-
 #include "../support.h"
+#include "shm/lock_word.h"
 #include "shm/segment.h"
 
 using namespace kith;
@@ -67,7 +66,8 @@ TEST_CASE_FIXTURE(test::nothing_leaks, "what a dead waiter left behind costs at 
   CHECK_OK(lock.release());
 }
 
-TEST_CASE_FIXTURE(test::nothing_leaks, "a token of a thread that died with its process makes nobody the owner") {
+TEST_CASE_FIXTURE(test::nothing_leaks,
+                  "a token of a thread that died with its process makes nobody the owner") {
   lone_lock lock;
   lock.state().word.store(make_identity(no_such_pid, 1).bits);
   lock.state().holder.store(0x1234'5679);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The parking lot with bells that a test rings itself. It is what Windows waits with, and what Linux can.
-#include "shm/parking_lot.h"
-
 #include <functional>
 
 #include "../support.h"
+#include "shm/parking_lot.h"
 
 using namespace kith;
 using platform::wait_result;

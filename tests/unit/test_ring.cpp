@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "shm/ring.h"
-
 #include <cstring>
 #include <memory>
 
 #include "../support.h"
+#include "shm/ring.h"
 
 using namespace kith;
 using namespace kith::shm;
@@ -107,7 +106,8 @@ TEST_CASE("positions that no kith wrote are refused") {
   const std::vector<unsigned char> message(16);
   std::vector<unsigned char> received;
   REQUIRE_OK(ring.send(message));
-  for (const uint64_t head : {uint64_t{1}, uint64_t{15}, uint64_t{4097}, uint64_t{4112}, UINT64_MAX - 15, UINT64_MAX}) {
+  for (const uint64_t head :
+       {uint64_t{1}, uint64_t{15}, uint64_t{4097}, uint64_t{4112}, UINT64_MAX - 15, UINT64_MAX}) {
     ring.state.head.store(head);
     CHECK_STATUS(ring.receive(received), KITH_E_PROTOCOL);
   }
@@ -149,7 +149,8 @@ TEST_CASE("random bytes in a ring are a message, none, or refused, and are never
     // Half of the headers begin nearly as a true one.
     if (round % 2 == 0) {
       const frame_header header{static_cast<uint32_t>(test::next_random(state) % 8192),
-                                static_cast<uint32_t>(test::next_random(state) % 8), test::next_random(state) % 8192};
+                                static_cast<uint32_t>(test::next_random(state) % 8),
+                                test::next_random(state) % 8192};
       std::memcpy(ring.bytes.get(), &header, sizeof header);
     }
     ring.state.head.store(test::next_random(state) % 5000 / 16 * 16);

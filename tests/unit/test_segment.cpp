@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A segment that is not what it should be is refused, never believed.
-#include "shm/segment.h"
-
 #include <cstring>
 
 #include "../support.h"
+#include "shm/segment.h"
 
 using namespace kith;
 using shm::segment_kind;

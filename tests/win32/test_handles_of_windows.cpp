@@ -64,7 +64,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "no handle slips into a child while a thread ma
   CloseHandle(event);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "exit codes of 32 bits are told as they are, even the one that means 'still running'") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "exit codes of 32 bits are told as they are, even the one that means 'still running'") {
   for (const int32_t code : {256, 259, 70'000, INT32_MAX}) {
     test::process child = test::start_with(returns_given_code, {}, code);
     CHECK_EXIT(child, KITH_EXIT_CODE, code);

@@ -5,7 +5,8 @@
 #include "../support.h"
 #include "channel.h"
 
-TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish on the control stream is refused, and what was sent before is received") {
+TEST_CASE_FIXTURE(test::nothing_leaks,
+                  "rubbish on the control stream is refused, and what was sent before is received") {
   test::channel_pair line = test::make_channel(4096);
   CHECK(test::tell(line.a, "before"));
   {
