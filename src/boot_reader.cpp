@@ -104,7 +104,10 @@ bool open_segment(uint64_t number, uint64_t token) {
     handle = std::move(segment->memory.object);
     shm::segment_close(*segment);
   }
-  (void)handle.release();  // it may be somebody else's: not ours to close
+  unmake(segment);
+  segment = nullptr;
+  // It may be somebody else's: not ours to close. segment_attach moves from it on success only.
+  (void)handle.release();  // NOLINT(bugprone-use-after-move)
   return false;
 }
 
