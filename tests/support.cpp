@@ -74,12 +74,18 @@ kith_process_options run_entry(kith_entry entry, const shares& given) {
   return options;
 }
 
+static kith_status spawn(const kith_process_options& options, process& out) {
+  const kith_status status = kith_process_spawn(&options, out.out());
+  if (status == KITH_E_OS) MESSAGE("number of the OS: ", kith_os_error());
+  return status;
+}
+
 process start(kith_entry entry, const shares& given, const void* argument, size_t size) {
   auto options = run_entry(entry, given);
   options.argument = argument;
   options.argument_size = size;
   process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(spawn(options, child));
   return child;
 }
 
@@ -101,7 +107,7 @@ process start_role(std::vector<std::string> arguments, const shares& given) {
   options.shares = given.data();
   options.share_count = given.size();
   process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(spawn(options, child));
   return child;
 }
 
