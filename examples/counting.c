@@ -14,20 +14,20 @@ typedef struct pair {
 } pair;
 
 /* Ends the program when a call did not succeed, saying what failed and why. */
-static void check(kith_status status, const char *what) {
+static void check(kith_status status, const char* what) {
   if (status == KITH_OK) return;
   fprintf(stderr, "%s: %s\n", what, kith_status_text(status));
   exit(1);
 }
 
 /* [worker] */
-static int32_t count(const void *argument, size_t argument_size) {
+static int32_t count(const void* argument, size_t argument_size) {
   (void)argument;
   (void)argument_size;
   kith_value *counter, *both;
   check(kith_value_inherit("counter", &counter), "take counter");
   check(kith_value_inherit("both", &both), "take both");
-  pair *numbers = kith_value_data(both);
+  pair* numbers = kith_value_data(both);
 
   for (int i = 0; i < rounds; ++i) {
     check(kith_value_add(counter, 1, NULL), "add");
@@ -44,7 +44,7 @@ static int32_t count(const void *argument, size_t argument_size) {
 /* [worker] end */
 
 /* [create] */
-static void create_values(kith_value **counter, kith_value **both) {
+static void create_values(kith_value** counter, kith_value** both) {
   const kith_value_options options = {.struct_size = sizeof options, .element_size = sizeof(pair)};
   check(kith_value_create(KITH_I64, NULL, NULL, counter), "create counter");
   check(kith_value_create(KITH_STRUCT, NULL, &options, both), "create both");
@@ -61,7 +61,7 @@ int main(void) {
   const kith_share shares[] = {{"counter", counter}, {"both", both}};
   const kith_process_options options = {
       .struct_size = sizeof options, .entry = count, .shares = shares, .share_count = 2};
-  kith_process *processes[workers];
+  kith_process* processes[workers];
   for (int i = 0; i < workers; ++i) check(kith_process_spawn(&options, &processes[i]), "start a worker");
   for (int i = 0; i < workers; ++i) {
     kith_exit end;

@@ -14,24 +14,24 @@ typedef struct accounts {
 } accounts;
 
 /* Ends the program when a call did not succeed, saying what failed and why. */
-static void check(kith_status status, const char *what) {
+static void check(kith_status status, const char* what) {
   if (status == KITH_OK) return;
   fprintf(stderr, "%s: %s\n", what, kith_status_text(status));
   exit(1);
 }
 
 /* The child takes money out of one account, and does not live to put it into the other. */
-static int32_t move_money(const void *argument, size_t argument_size) {
+static int32_t move_money(const void* argument, size_t argument_size) {
   (void)argument;
   (void)argument_size;
-  kith_value *shared;
-  kith_channel *parent;
+  kith_value* shared;
+  kith_channel* parent;
   char nothing;
   size_t size;
   check(kith_value_inherit("accounts", &shared), "take accounts");
   check(kith_channel_inherit("parent", &parent), "take the channel");
 
-  accounts *money = kith_value_data(shared);
+  accounts* money = kith_value_data(shared);
   check(kith_lock_acquire(kith_value_lock(shared), KITH_FOREVER), "acquire");
   money->savings -= 30;
   check(kith_channel_send(parent, NULL, 0, KITH_FOREVER), "say that the change has begun");
@@ -40,13 +40,13 @@ static int32_t move_money(const void *argument, size_t argument_size) {
 }
 
 /* Starts the child, and kills it when it is in the middle of its change. */
-static void run_and_kill_child(kith_value *shared) {
+static void run_and_kill_child(kith_value* shared) {
   kith_channel *ours, *childs;
   check(kith_channel_create(NULL, &ours, &childs), "create a channel");
   const kith_share shares[] = {{"accounts", shared}, {"parent", childs}};
   const kith_process_options options = {
       .struct_size = sizeof options, .entry = move_money, .shares = shares, .share_count = 2};
-  kith_process *child;
+  kith_process* child;
   kith_exit end;
   size_t size;
   check(kith_process_spawn(&options, &child), "start the child");
@@ -61,9 +61,9 @@ static void run_and_kill_child(kith_value *shared) {
 
 /* [repair] */
 /* Acquires the lock; when its last owner died in the middle of a change, puts the accounts in order first. */
-static void acquire_accounts(kith_value *shared) {
-  kith_lock *lock = kith_value_lock(shared);
-  accounts *money = kith_value_data(shared);
+static void acquire_accounts(kith_value* shared) {
+  kith_lock* lock = kith_value_lock(shared);
+  accounts* money = kith_value_data(shared);
   const kith_status status = kith_lock_acquire(lock, KITH_FOREVER);
   if (status == KITH_OWNER_DIED) { /* the lock is held, as with KITH_OK */
     printf("the owner died: savings %d, wallet %d\n", (int)money->savings, (int)money->wallet);
@@ -80,12 +80,13 @@ int main(void) {
   if (kith_child_main(&code)) return code;
 
   const accounts start = {70, 30};
-  const kith_value_options value_options = {.struct_size = sizeof value_options, .element_size = sizeof start};
-  kith_value *shared;
+  const kith_value_options value_options = {.struct_size = sizeof value_options,
+                                            .element_size = sizeof start};
+  kith_value* shared;
   check(kith_value_create(KITH_STRUCT, &start, &value_options, &shared), "create accounts");
   run_and_kill_child(shared);
 
-  const accounts *money = kith_value_data(shared);
+  const accounts* money = kith_value_data(shared);
   acquire_accounts(shared);
   printf("repaired: savings %d, wallet %d\n", (int)money->savings, (int)money->wallet);
   check(kith_lock_release(kith_value_lock(shared)), "release");

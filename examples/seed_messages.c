@@ -9,23 +9,23 @@
 enum { capacity = 16 }; /* of the lists in this program; a message may be of any size */
 
 /* Ends the program when a call did not succeed, saying what failed and why. */
-static void check(kith_status status, const char *what) {
+static void check(kith_status status, const char* what) {
   if (status == KITH_OK) return;
   fprintf(stderr, "%s: %s\n", what, kith_status_text(status));
   exit(1);
 }
 
-static void print_squares(const char *where, const int32_t *squares, size_t count, int32_t sum) {
+static void print_squares(const char* where, const int32_t* squares, size_t count, int32_t sum) {
   printf("Result(in %s): [", where);
   for (size_t i = 0; i < count; ++i) printf("%s%d", i == 0 ? "" : ", ", (int)squares[i]);
   printf("]\nSum of squares(in %s): %d\n", where, (int)sum);
 }
 
 /* [child] */
-static int32_t square_list(const void *argument, size_t argument_size) {
+static int32_t square_list(const void* argument, size_t argument_size) {
   (void)argument;
   (void)argument_size;
-  kith_channel *parent;
+  kith_channel* parent;
   check(kith_channel_inherit("parent", &parent), "take the channel");
 
   /* A message is received as it was sent: whole. */
@@ -45,18 +45,18 @@ static int32_t square_list(const void *argument, size_t argument_size) {
 
 /* [start] */
 /* Starts p1, which gets one end of a channel; the other end is ours. */
-static kith_process *start_p1(kith_channel **out_channel) {
-  kith_channel *p1_end;
+static kith_process* start_p1(kith_channel** out_channel) {
+  kith_channel* p1_end;
   check(kith_channel_create(NULL, out_channel, &p1_end), "create a channel");
 
   const kith_share shares[] = {{"parent", p1_end}};
   const kith_process_options options = {/* what is not named has its default */
-      .struct_size = sizeof options,
-      .entry = square_list,
-      .shares = shares,
-      .share_count = 1};
+                                        .struct_size = sizeof options,
+                                        .entry = square_list,
+                                        .shares = shares,
+                                        .share_count = 1};
 
-  kith_process *p1;
+  kith_process* p1;
   check(kith_process_spawn(&options, &p1), "start p1");
   kith_channel_close(p1_end); /* it has moved to the child: all that is left to do with our handle */
   return p1;
@@ -70,8 +70,8 @@ int main(void) {
   if (kith_child_main(&code)) return code;
 
   const int32_t mylist[] = {1, 2, 3, 4};
-  kith_channel *channel;
-  kith_process *p1 = start_p1(&channel);
+  kith_channel* channel;
+  kith_process* p1 = start_p1(&channel);
 
   int32_t squares[capacity], sum;
   size_t size, sum_size;

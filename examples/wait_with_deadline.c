@@ -6,16 +6,16 @@
 #include <stdlib.h>
 
 /* Ends the program when a call did not succeed, saying what failed and why. */
-static void check(kith_status status, const char *what) {
+static void check(kith_status status, const char* what) {
   if (status == KITH_OK) return;
   fprintf(stderr, "%s: %s\n", what, kith_status_text(status));
   exit(1);
 }
 
-static int32_t listen_and_say_nothing(const void *argument, size_t argument_size) {
+static int32_t listen_and_say_nothing(const void* argument, size_t argument_size) {
   (void)argument;
   (void)argument_size;
-  kith_channel *parent;
+  kith_channel* parent;
   size_t size;
   check(kith_channel_inherit("parent", &parent), "take the channel");
   check(kith_channel_recv(parent, NULL, 0, &size, KITH_FOREVER), "receive");
@@ -24,7 +24,7 @@ static int32_t listen_and_say_nothing(const void *argument, size_t argument_size
 
 /* [stop] */
 /* Asks the process to end; if it has not ended in a second, ends it. */
-static kith_exit stop(kith_process *process) {
+static kith_exit stop(kith_process* process) {
   kith_exit end;
   check(kith_process_terminate(process), "terminate");
   kith_status status = kith_process_wait(process, 1000, &end);
@@ -46,7 +46,7 @@ int main(void) {
   const kith_share shares[] = {{"parent", childs_end}};
   const kith_process_options options = {
       .struct_size = sizeof options, .entry = listen_and_say_nothing, .shares = shares, .share_count = 1};
-  kith_process *child;
+  kith_process* child;
   check(kith_process_spawn(&options, &child), "start the child");
   kith_channel_close(childs_end);
 

@@ -11,7 +11,9 @@ namespace kith {
 
 [[nodiscard]] inline void* allocate(size_t size) { return std::malloc(size == 0 ? 1 : size); }
 
-[[nodiscard]] inline void* reallocate(void* block, size_t size) { return std::realloc(block, size == 0 ? 1 : size); }
+[[nodiscard]] inline void* reallocate(void* block, size_t size) {
+  return std::realloc(block, size == 0 ? 1 : size);
+}
 
 inline void deallocate(void* block) { std::free(block); }
 

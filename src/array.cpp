@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <kith/kith.h>
 
-#include "shm/element.h"
 #include "memory_flags.h"
 #include "options.h"
 #include "segment_object.h"
+#include "shm/element.h"
 
 using namespace kith;
 
@@ -28,9 +28,11 @@ kith_status on_element(kith_array* array, size_t index, Operation operation) {
 
 }  // namespace
 
-kith_status kith_array_create(kith_type type, size_t count, const kith_array_options* options, kith_array** out) {
+kith_status kith_array_create(kith_type type, size_t count, const kith_array_options* options,
+                              kith_array** out) {
   kith_array_options wanted;
-  if (kith_status status = read_options(options, wanted, memory_commit_flags); status != KITH_OK) return status;
+  if (kith_status status = read_options(options, wanted, memory_commit_flags); status != KITH_OK)
+    return status;
   if (count == 0 || out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::array};
   plan.type = type;
@@ -79,13 +81,15 @@ kith_lock* kith_array_lock(const kith_array* array) {
 }
 
 kith_status kith_array_add(kith_array* array, size_t index, int64_t operand, int64_t* out_old) {
-  return on_element(array, index,
-                    [&](kith_type type, void* element) { return shm::element_add(type, element, operand, out_old); });
+  return on_element(array, index, [&](kith_type type, void* element) {
+    return shm::element_add(type, element, operand, out_old);
+  });
 }
 
 kith_status kith_array_exchange(kith_array* array, size_t index, int64_t desired, int64_t* out_old) {
-  return on_element(array, index,
-                    [&](kith_type type, void* element) { return shm::element_exchange(type, element, desired, out_old); });
+  return on_element(array, index, [&](kith_type type, void* element) {
+    return shm::element_exchange(type, element, desired, out_old);
+  });
 }
 
 kith_status kith_array_compare_exchange(kith_array* array, size_t index, int64_t* expected, int64_t desired) {

@@ -28,7 +28,7 @@ struct boot_segment {
   buffer<unsigned char> private_copy;
   alignas(64) unsigned char small_copy[512];
   buffer<platform::passed_handle> passed;
-  text variable;  // KITH_BOOT=...
+  text variable;     // KITH_BOOT=...
   boot_segment() {}  // not `= default`: that would zero small_copy wherever one is value-initialised
 
   shm::bootstrap_state& state() const { return *reinterpret_cast<shm::bootstrap_state*>(segment.state); }

@@ -31,7 +31,9 @@ bool piece_is_inside(const shm::bootstrap_piece& piece) {
   return piece.offset <= segment->data_size && piece.size <= segment->data_size - piece.offset;
 }
 
-const char* at(const shm::bootstrap_piece& piece) { return reinterpret_cast<const char*>(segment->data + piece.offset); }
+const char* at(const shm::bootstrap_piece& piece) {
+  return reinterpret_cast<const char*>(segment->data + piece.offset);
+}
 
 size_t share_count() { return static_cast<size_t>(state().shares.size / sizeof(shm::share_record)); }
 
@@ -65,7 +67,8 @@ bool meant_for_us() {
 
 bool pieces_are_sound() {
   const shm::bootstrap_state& boot = state();
-  if (!piece_is_inside(boot.name) || !piece_is_inside(boot.argument) || !piece_is_inside(boot.shares)) return false;
+  if (!piece_is_inside(boot.name) || !piece_is_inside(boot.argument) || !piece_is_inside(boot.shares))
+    return false;
   if (boot.name.size == 0 || at(boot.name)[boot.name.size - 1] != '\0') return false;
   if (boot.shares.size % sizeof(shm::share_record) != 0) return false;
   for (size_t i = 0; i < share_count(); ++i) {
@@ -198,7 +201,8 @@ kith_status share_claim(const char* name, shm::segment_kind kind, claimed_share&
   library_guard guard;
   for (size_t i = 0; i < share_count(); ++i) {
     const shm::share_record record = share_at(i);
-    if (record.name.size != std::strlen(name) || std::memcmp(at(record.name), name, record.name.size) != 0) continue;
+    if (record.name.size != std::strlen(name) || std::memcmp(at(record.name), name, record.name.size) != 0)
+      continue;
     if (record.kind != static_cast<uint32_t>(kind)) return KITH_E_MISMATCH;
     return (*claims)[i] ? KITH_E_MOVED : claim(i, record, out);
   }

@@ -19,7 +19,8 @@ struct piece_writer {
   shm::bootstrap_piece put(const void* source, uint64_t size, uint64_t alignment) {
     used = (used + alignment - 1) / alignment * alignment;
     const shm::bootstrap_piece piece{used, size};
-    if (base != nullptr && size != 0 && source != nullptr) std::memcpy(base + used, source, static_cast<size_t>(size));
+    if (base != nullptr && size != 0 && source != nullptr)
+      std::memcpy(base + used, source, static_cast<size_t>(size));
     used += size;
     return piece;
   }
@@ -31,7 +32,8 @@ const char* name_of(const boot_plan& plan) {
 }
 
 // The same walk measures and writes, so that the two cannot differ. Ports write the numbers of the handles later.
-uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bootstrap_state* state, unsigned char* base) {
+uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bootstrap_state* state,
+                      unsigned char* base) {
   piece_writer writer{base};
   const char* name = name_of(plan);
   const shm::bootstrap_piece name_piece = writer.put(name, std::strlen(name) + 1, 1);
@@ -56,11 +58,13 @@ uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bo
 }
 
 kith_status list_handles(const given_shares& shares, boot_segment& self) {
-  shm::share_record* records = reinterpret_cast<shm::share_record*>(self.segment.data + self.state().shares.offset);
+  shm::share_record* records =
+      reinterpret_cast<shm::share_record*>(self.segment.data + self.state().shares.offset);
   for (size_t i = 0; i < shares.list().size(); ++i) {
     for (size_t which = 0; which < 2; ++which) {
       const platform::native_handle* handle = shares.list()[i].handles[which];
-      if (handle != nullptr && !self.passed.append({handle, &records[i].numbers[which]})) return KITH_E_NO_MEMORY;
+      if (handle != nullptr && !self.passed.append({handle, &records[i].numbers[which]}))
+        return KITH_E_NO_MEMORY;
     }
   }
   return KITH_OK;

@@ -89,6 +89,8 @@ using text = buffer<char>;
   return out.append(source, length) && out.append('\0');
 }
 
-[[nodiscard]] inline bool assign(text& out, const char* source) { return assign(out, source, std::strlen(source)); }
+[[nodiscard]] inline bool assign(text& out, const char* source) {
+  return assign(out, source, std::strlen(source));
+}
 
 }  // namespace kith

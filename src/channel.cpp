@@ -23,7 +23,8 @@ constexpr uint64_t default_ring_size = 65536;
 constexpr uint64_t first_slice_ns = ns_per_ms;
 constexpr uint64_t longest_slice_ns = 50 * ns_per_ms;
 constexpr uint32_t sends_between_looks = 16;
-constexpr size_t largest_step = size_t{1} << 20;  // by which the buffer for a large message grows ahead of its bytes
+constexpr size_t largest_step = size_t{1}
+                                << 20;  // by which the buffer for a large message grows ahead of its bytes
 
 // ---- waking and sleeping -----------------------------------------------------------------------------------------------------
 
@@ -62,7 +63,9 @@ void sleep_until_sent(channel_object& self, deadline slice) {
   ring.receiver_asleep.store(1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the one in wake_receiver
   if (ring.head.load(std::memory_order_relaxed) != self.receiver.position) return;
-  if (self.closed.load(std::memory_order_seq_cst) || self.theirs().closed.load(std::memory_order_relaxed) != 0) return;
+  if (self.closed.load(std::memory_order_seq_cst) ||
+      self.theirs().closed.load(std::memory_order_relaxed) != 0)
+    return;
   platform::wait(self.segment.waiting, ring.head, self.receiver.position, slice, identity{});
 }
 
@@ -72,7 +75,9 @@ void sleep_until_received(channel_object& self, uint64_t needed, deadline slice)
   std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the one in wake_sender
   const uint64_t tail = ring.tail.load(std::memory_order_relaxed);
   if (self.sender.size - (self.sender.position - tail) >= needed) return;
-  if (self.closed.load(std::memory_order_seq_cst) || self.theirs().closed.load(std::memory_order_relaxed) != 0) return;
+  if (self.closed.load(std::memory_order_seq_cst) ||
+      self.theirs().closed.load(std::memory_order_relaxed) != 0)
+    return;
   platform::wait(self.segment.waiting, ring.tail, tail, slice, identity{});
 }
 
@@ -315,7 +320,8 @@ bool ring_size_is_valid(uint64_t size) {
 
 kith_status open_claimed(claimed_share& claimed, void** out) {
   shm::segment segment;
-  kith_status status = shm::segment_attach(std::move(claimed.handles[0]), shm::segment_kind::channel, segment);
+  kith_status status =
+      shm::segment_attach(std::move(claimed.handles[0]), shm::segment_kind::channel, segment);
   if (status != KITH_OK) return status;
   platform::stream stream;
   status = platform::stream_adopt(std::move(claimed.handles[1]), stream);
@@ -367,7 +373,8 @@ kith_status take_for_move(channel_object& self, shm::lock_state& lock) {
   const identity owner{lock.word.load(std::memory_order_relaxed) & ~shm::lock_died};
   const bool by_giver = !owner.nobody() && !(owner == platform::self());
   const deadline until = by_giver ? deadline_in(platform::clock_now(), giver_lets_go_ms) : deadline{0};
-  return shm::lock_acquire(lock, self.segment.waiting, {until, &self.closed}) < KITH_OK ? KITH_E_BUSY : KITH_OK;
+  return shm::lock_acquire(lock, self.segment.waiting, {until, &self.closed}) < KITH_OK ? KITH_E_BUSY
+                                                                                        : KITH_OK;
 }
 
 }  // namespace
@@ -398,7 +405,8 @@ void channel_end_move(channel_object& self, bool moved) {
 
 void channel_close_all() {
   handle_for_each(
-      object_kind::channel, [](void* handle, object&, void*) { handle_close(handle, object_kind::channel); }, nullptr);
+      object_kind::channel, [](void* handle, object&, void*) { handle_close(handle, object_kind::channel); },
+      nullptr);
   // An end that the child was given and never took was not used, which is no reason to tell the other side that it died.
   for (;;) {
     claimed_share left_over;
@@ -422,7 +430,8 @@ void channel_forget_all() {
 
 using namespace kith;
 
-kith_status kith_channel_create(const kith_channel_options* options, kith_channel** out_a, kith_channel** out_b) {
+kith_status kith_channel_create(const kith_channel_options* options, kith_channel** out_a,
+                                kith_channel** out_b) {
   kith_channel_options wanted;
   if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
   const uint64_t ring_size = wanted.ring_size == 0 ? default_ring_size : wanted.ring_size;
@@ -437,7 +446,8 @@ kith_status kith_channel_create(const kith_channel_options* options, kith_channe
 kith_status kith_channel_inherit(const char* name, kith_channel** out) {
   if (out == nullptr) return KITH_E_INVALID;
   claimed_share claimed;
-  if (kith_status status = share_claim(name, shm::segment_kind::channel, claimed); status != KITH_OK) return status;
+  if (kith_status status = share_claim(name, shm::segment_kind::channel, claimed); status != KITH_OK)
+    return status;
   void* handle = nullptr;
   kith_status status = open_claimed(claimed, &handle);
   if (status == KITH_OK) *out = static_cast<kith_channel*>(handle);
@@ -455,10 +465,12 @@ kith_status kith_channel_send(kith_channel* channel, const void* data, size_t si
   return send(*self, {static_cast<const unsigned char*>(data), size}, until);
 }
 
-kith_status kith_channel_recv(kith_channel* channel, void* buffer, size_t capacity, size_t* out_size, int64_t timeout_ms) {
+kith_status kith_channel_recv(kith_channel* channel, void* buffer, size_t capacity, size_t* out_size,
+                              int64_t timeout_ms) {
   pinned<channel_object> self(channel, object_kind::channel);
   if (self.status() != KITH_OK) return self.status();
-  if (!timeout_is_valid(timeout_ms) || out_size == nullptr || (buffer == nullptr && capacity != 0)) return KITH_E_INVALID;
+  if (!timeout_is_valid(timeout_ms) || out_size == nullptr || (buffer == nullptr && capacity != 0))
+    return KITH_E_INVALID;
   const deadline until = deadline_in(platform::clock_now(), timeout_ms);
   turn mine(*self, self->mine().receiving, until);
   if (mine.status() != KITH_OK) return mine.status();

@@ -21,8 +21,8 @@ struct channel_object : object {
 
   // Guarded by the end's lock for sending.
   shm::ring_side sender;
-  uint64_t tail_seen = 0;       // what the receiver had read when we last looked
-  uint32_t sends_unread = 0;    // sends since then
+  uint64_t tail_seen = 0;     // what the receiver had read when we last looked
+  uint32_t sends_unread = 0;  // sends since then
 
   // Guarded by the end's lock for receiving.
   shm::ring_side receiver;

@@ -11,7 +11,8 @@ namespace kith {
 
 namespace {
 
-constexpr int32_t code_of_no_entry = 127;  // as a shell says "command not found"; the parent is told more by the bootstrap
+constexpr int32_t code_of_no_entry =
+    127;  // as a shell says "command not found"; the parent is told more by the bootstrap
 
 // Own copies of the handles that were given, under numbers that the parent's objects, also copied, do not own.
 bool copy_given_handles(boot_segment& boot, buffer<uint64_t>& keep) {

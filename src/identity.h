@@ -21,6 +21,10 @@ inline identity make_identity(uint32_t pid, uint64_t start_time) {
   return {(hash << 34) | (static_cast<uint64_t>(pid) << 2)};
 }
 
-enum class liveness { dead, alive, unknown };  // unknown counts as alive: nothing is taken from a process that may live
+enum class liveness {
+  dead,
+  alive,
+  unknown
+};  // unknown counts as alive: nothing is taken from a process that may live
 
 }  // namespace kith

@@ -10,8 +10,8 @@ namespace kith {
 
 namespace {
 
-constexpr uint32_t slots_per_chunk = 128;
-constexpr uint32_t quarantine = 64;  // slots that must be free before one is used again
+constexpr uint32_t slots_per_chunk = 32;
+constexpr uint32_t quarantine = 16;  // slots that must be free before one is used again
 
 struct alignas(64) padded_slot {
   handle_slot slot;
@@ -76,7 +76,8 @@ bool try_pin(handle_slot& slot, const void* handle) {
   uint32_t pins = slot.pins.load(std::memory_order_relaxed);
   do {
     if (pins == 0) return false;
-  } while (!slot.pins.compare_exchange_weak(pins, pins + 1, std::memory_order_acquire, std::memory_order_relaxed));
+  } while (
+      !slot.pins.compare_exchange_weak(pins, pins + 1, std::memory_order_acquire, std::memory_order_relaxed));
   // The object may be another one than the handle's by now; the pin keeps it from becoming yet another while we look.
   if (slot.current.load(std::memory_order_acquire) == handle) return true;
   handle_unpin(&slot);
@@ -91,8 +92,10 @@ void* handle_open(object* self) {
   slot->body = self;
   slot->kind = self->type->kind;
   slot->pins.store(1, std::memory_order_relaxed);  // the open handle's own
-  void* handle = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(slot) | (slot->generation & handle_tag_mask));
-  slot->current.store(handle, std::memory_order_release);  // pairs with the acquires in handle_find and try_pin
+  void* handle =
+      reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(slot) | (slot->generation & handle_tag_mask));
+  slot->current.store(handle,
+                      std::memory_order_release);  // pairs with the acquires in handle_find and try_pin
   return handle;
 }
 
@@ -134,7 +137,8 @@ void handle_close(void* handle, object_kind kind) {
   handle_unpin(handle);
 }
 
-void handle_for_each(object_kind kind, void (*visit)(void* handle, object& self, void* context), void* context) {
+void handle_for_each(object_kind kind, void (*visit)(void* handle, object& self, void* context),
+                     void* context) {
   for (chunk* each = chunks; each != nullptr; each = each->next) {
     for (uint32_t i = 0; i < slots_per_chunk; ++i) {
       handle_slot& slot = each->slots[i].slot;

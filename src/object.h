@@ -24,8 +24,9 @@ struct object;
 
 struct object_class {
   object_kind kind;
-  void (*begin_close)(object& self);  // tells whoever waits; may be nullptr. Called once, in the thread that closes
-  void (*destroy)(object* self);      // when no call uses it any more
+  void (*begin_close)(
+      object& self);  // tells whoever waits; may be nullptr. Called once, in the thread that closes
+  void (*destroy)(object* self);  // when no call uses it any more
 };
 
 struct object {
@@ -73,7 +74,8 @@ void handle_unpin(const void* handle);
 void handle_close(void* handle, object_kind kind);
 
 // Calls `visit` for every open handle of a kind. For the moments when no other thread uses the library.
-void handle_for_each(object_kind kind, void (*visit)(void* handle, object& self, void* context), void* context);
+void handle_for_each(object_kind kind, void (*visit)(void* handle, object& self, void* context),
+                     void* context);
 
 // The object behind a handle for the time of a call.
 template <class T>

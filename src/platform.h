@@ -28,8 +28,9 @@ int32_t last_os_error();                       // of this thread; 0: none
 
 // ---- handle.cpp: native_handle, the move-only owner of a descriptor or HANDLE, is in platform_types.h ----------------------
 
-uint64_t handle_number(const native_handle& handle);            // how the handle is written down for a child
-kith_status handle_adopt(uint64_t number, native_handle& out);  // the child's side: owns it, and no child of ours inherits it
+uint64_t handle_number(const native_handle& handle);  // how the handle is written down for a child
+kith_status handle_adopt(uint64_t number,
+                         native_handle& out);  // the child's side: owns it, and no child of ours inherits it
 // KITH_START_FORK: closes every descriptor above the standard streams but those in `keep`.
 void close_all_handles_but(const uint64_t* keep, size_t count);
 kith_status handle_duplicate(const native_handle& handle, native_handle& out);  // fork.cpp
@@ -38,12 +39,12 @@ kith_status handle_duplicate(const native_handle& handle, native_handle& out);  
 
 uint64_t clock_now();  // nanoseconds, monotonic, the same clock in every process of the machine
 kith_status random_bytes(void* out, size_t size);
-uint32_t cpu_count();     // that this process may run on
-void pause_cpu();         // a hint to the core that this thread spins
+uint32_t cpu_count();       // that this process may run on
+void pause_cpu();           // a hint to the core that this thread spins
 bool has(int32_t feature);  // KITH_HAS_...
 // Whether two names of environment variables, given by their lengths, name the same variable.
 bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length);
-void flush_standard_streams();       // stdout and stderr of this process
+void flush_standard_streams();         // stdout and stderr of this process
 [[noreturn]] void exit_now(int code);  // ends the process, running no handlers
 
 // ---- fence.cpp: an asymmetric pair of full fences, between processes --------------------------------------------------------
@@ -58,7 +59,8 @@ void heavy_fence();
 inline void light_fence() {
   // Keeps the compiler from moving the accesses; in the other case the core, too.
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (!light_fence_is_free.load(std::memory_order_relaxed)) std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!light_fence_is_free.load(std::memory_order_relaxed))
+    std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
 // ---- identity.cpp ------------------------------------------------------------------------------------------------------------
@@ -74,7 +76,7 @@ inline identity self() {
 
 liveness alive(identity who);
 // current_thread() is in platform_types.h, inline: differs between the living threads of this process, and costs next to nothing.
-uint64_t pid_namespace();   // pids mean the same processes where this is equal; 0: cannot be told
+uint64_t pid_namespace();  // pids mean the same processes where this is equal; 0: cannot be told
 
 // ---- memory.cpp --------------------------------------------------------------------------------------------------------------
 
@@ -100,7 +102,8 @@ enum class wait_result { look_again, timed_out, watched_died };
 // Comes back at once when the word is not `expected`: at least the low 32 bits are compared, so every change that matters must
 // change these. May come back for no reason: the caller looks at the word again. Callers never pass no_deadline but sleep in
 // slices, so that a wake that went to a process which was killed costs a slice, not for ever.
-wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until, identity watch);
+wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
+                 identity watch);
 
 // Wakes at least min(count, sleepers). The caller has changed the word before (seq_cst, or followed by a full fence), and knows
 // by a flag of its own that somebody may sleep: a wake costs a system call.
@@ -110,9 +113,10 @@ void wake(wait_area& area, const std::atomic<uint64_t>& word, uint32_t count);
 
 kith_status stream_create(stream& a, stream& b);
 enum class stream_state { open, has_data, ended };
-stream_state stream_look(const stream& self);  // never blocks, takes nothing
+stream_state stream_look(const stream& self);            // never blocks, takes nothing
 const native_handle* stream_handle(const stream& self);  // what to hand to a child
-kith_status stream_adopt(native_handle&& object, stream& out);  // the child's side; moves from `object` on success only
+kith_status stream_adopt(native_handle&& object,
+                         stream& out);  // the child's side; moves from `object` on success only
 void stream_close(stream& self);
 
 // ---- module.cpp: functions as places in files --------------------------------------------------------------------------------
@@ -121,12 +125,14 @@ inline constexpr size_t build_identity_size = 32;
 
 // Where a function stands: equal in every process that has the same build of the module, wherever it was loaded.
 struct code_place {
-  uint64_t offset = 0;                              // from the start of the module
-  unsigned char identity[build_identity_size] = {};  // which build: GNU build id, LC_UUID, or PE stamps; zero-filled
-  text path;                                        // of the module; empty for the program itself
+  uint64_t offset = 0;  // from the start of the module
+  unsigned char identity[build_identity_size] =
+      {};     // which build: GNU build id, LC_UUID, or PE stamps; zero-filled
+  text path;  // of the module; empty for the program itself
 };
 
-kith_status code_locate(kith_entry entry, code_place& out);   // KITH_E_NO_FUNCTION: not in the code of a loaded module
+kith_status code_locate(kith_entry entry,
+                        code_place& out);  // KITH_E_NO_FUNCTION: not in the code of a loaded module
 // Loads the module if need be. KITH_E_MISMATCH: there is no module of that build; KITH_E_NO_FUNCTION: no code at that offset.
 kith_status code_resolve(const code_place& place, kith_entry& out);
 
@@ -134,14 +140,18 @@ kith_status code_resolve(const code_place& place, kith_entry& out);
 
 struct passed_handle {
   const native_handle* handle;
-  uint64_t* number;  // in the bootstrap segment: the port writes here what the child will know the handle by, before it runs
+  uint64_t*
+      number;  // in the bootstrap segment: the port writes here what the child will know the handle by, before it runs
 };
 
 struct spawn_plan {
-  const char* const* argv = nullptr;  // nullptr: this program again (its argv[0] is then the path of the program)
-  const char* const* env = nullptr;   // the whole environment, "NAME=value", ends with nullptr; nullptr: this process's own
-  const char* cwd = nullptr;          // nullptr: this process's own
-  const native_handle* bootstrap = nullptr;  // reaches the child under handle_number(*bootstrap); nullptr: none
+  const char* const* argv =
+      nullptr;  // nullptr: this program again (its argv[0] is then the path of the program)
+  const char* const* env =
+      nullptr;  // the whole environment, "NAME=value", ends with nullptr; nullptr: this process's own
+  const char* cwd = nullptr;  // nullptr: this process's own
+  const native_handle* bootstrap =
+      nullptr;  // reaches the child under handle_number(*bootstrap); nullptr: none
   passed_handle* passed = nullptr;
   size_t passed_count = 0;
   // In the bootstrap segment (or nullptr): the port stores the child's pid, at the latest right after the child began; release,
@@ -165,7 +175,8 @@ kith_status process_await(const process& self, deadline until);
 // Reaps a process that has ended. Called once, and not while another call on the process runs. A signal we sent, or its
 // stand-in on Windows, is KITH_EXIT_SIGNAL with 15 or 9; the caller knows whether it was us.
 void process_collect(process& self, kith_exit& out);
-kith_status process_terminate(const process& self);  // KITH_OK when it has ended already; never after process_collect
+kith_status process_terminate(
+    const process& self);  // KITH_OK when it has ended already; never after process_collect
 kith_status process_kill(const process& self);
 void process_forget(process& self);  // lets go; a process not collected yet is reaped later, without us
 

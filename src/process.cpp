@@ -29,8 +29,10 @@ struct process_object : object {
   shm::segment boot;  // of a child that runs a function: says how far it came
   bool runs_function = false;
 
+  std::atomic<bool> collected{
+      false};  // release, after `exit` is written; acquire by whoever reads it without the mutex
+
   // Guarded by the library mutex.
-  bool collected = false;
   bool asked = false;   // kith_process_terminate
   bool killed = false;  // kith_process_kill
   kith_exit exit{};
@@ -54,7 +56,8 @@ constexpr object_class process_class{object_kind::process, nullptr, destroy};
 kith_status check(const kith_process_options& wanted) {
   const int things = (wanted.argv != nullptr) + (wanted.entry != nullptr) + (wanted.entry_name != nullptr);
   if (things != 1 || wanted.reserved != 0) return KITH_E_INVALID;
-  if (wanted.argv != nullptr && (wanted.argv[0] == nullptr || wanted.argv[0][0] == '\0')) return KITH_E_INVALID;
+  if (wanted.argv != nullptr && (wanted.argv[0] == nullptr || wanted.argv[0][0] == '\0'))
+    return KITH_E_INVALID;
   if (wanted.argument == nullptr && wanted.argument_size != 0) return KITH_E_INVALID;
   if (wanted.argv != nullptr && wanted.argument_size != 0) return KITH_E_INVALID;
   if (wanted.entry_name != nullptr && !name_is_valid(wanted.entry_name)) return KITH_E_INVALID;
@@ -63,7 +66,8 @@ kith_status check(const kith_process_options& wanted) {
   if (forks && (wanted.argv != nullptr || !platform::has(KITH_HAS_FORK))) return KITH_E_UNSUPPORTED;
   if (!forks && (wanted.flags & KITH_PROCESS_KEEP_DESCRIPTORS) != 0) return KITH_E_INVALID;
   // A forked child has its parent's environment and directory, as it has all of its memory.
-  const bool changes = wanted.env != nullptr || wanted.cwd != nullptr || (wanted.flags & KITH_PROCESS_CLEAN_ENV) != 0;
+  const bool changes =
+      wanted.env != nullptr || wanted.cwd != nullptr || (wanted.flags & KITH_PROCESS_CLEAN_ENV) != 0;
   return forks && changes ? KITH_E_UNSUPPORTED : KITH_OK;
 }
 
@@ -158,7 +162,8 @@ bool is_ours(const process_object& self) { return self.parent == platform::self(
 
 // Makes of what the OS says what the user asked to know.
 void explain(const process_object& self, kith_exit& end) {
-  const bool by_us = (self.asked && end.code == code_of_terminate) || (self.killed && end.code == code_of_kill);
+  const bool by_us =
+      (self.asked && end.code == code_of_terminate) || (self.killed && end.code == code_of_kill);
   if (end.kind == KITH_EXIT_SIGNAL && by_us) end.kind = KITH_EXIT_KILLED;
   if (end.kind != KITH_EXIT_CODE || !self.runs_function) return;
   const shm::bootstrap_state& boot = *reinterpret_cast<const shm::bootstrap_state*>(self.boot.state);
@@ -174,25 +179,21 @@ void explain(const process_object& self, kith_exit& end) {
 
 kith_exit collect(process_object& self) {
   library_guard guard;
-  if (!self.collected) {
+  if (!self.collected.load(std::memory_order_relaxed)) {
     platform::process_collect(self.process, self.exit);
     explain(self, self.exit);
-    self.collected = true;
+    self.collected.store(true, std::memory_order_release);
   }
   return self.exit;
 }
 
-bool is_collected(process_object& self) {
-  library_guard guard;
-  return self.collected;
-}
-
-kith_status signal(kith_process* process, kith_status (*send)(const platform::process&), bool process_object::*mark) {
+kith_status signal(kith_process* process, kith_status (*send)(const platform::process&),
+                   bool process_object::*mark) {
   pinned<process_object> self(process, object_kind::process);
   if (self.status() != KITH_OK) return self.status();
   if (!is_ours(*self)) return KITH_E_INVALID;
   library_guard guard;  // not while another thread reaps: the pid would be free for somebody else
-  if (self->collected) return KITH_OK;
+  if (self->collected.load(std::memory_order_relaxed)) return KITH_OK;
   kith_status status = send(self->process);
   if (status == KITH_OK) (*self).*mark = true;
   return status;
@@ -222,7 +223,8 @@ kith_status kith_process_spawn(const kith_process_options* options, kith_process
   if (boot_run() != shm::run_kind::program && !boot_taken_over()) return KITH_E_NO_CHILD_MAIN;
   if (kith_status status = check(wanted); status != KITH_OK) return status;
   given_shares shares;
-  if (kith_status status = shares.add_all(wanted.shares, wanted.share_count); status != KITH_OK) return status;
+  if (kith_status status = shares.add_all(wanted.shares, wanted.share_count); status != KITH_OK)
+    return status;
   void* handle = nullptr;
   process_object* self = nullptr;
   kith_status status = make_process(&handle, &self);
@@ -243,7 +245,7 @@ kith_status kith_process_wait(kith_process* process, int64_t timeout_ms, kith_ex
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms) || out == nullptr || !is_ours(*self)) return KITH_E_INVALID;
   const deadline until = deadline_in(platform::clock_now(), timeout_ms);
-  while (!is_collected(*self)) {
+  while (!self->collected.load(std::memory_order_acquire)) {
     const uint64_t now = platform::clock_now();
     const deadline slice = earlier(until, deadline_after(now, longest_slice_ns));
     kith_status status = platform::process_await(self->process, slice);

@@ -96,7 +96,8 @@ kith_status segment_object_create(object_kind kind, const shm::segment_plan& pla
 
 kith_status segment_object_inherit(object_kind kind, const char* name, void** out) {
   claimed_share claimed;
-  if (kith_status status = share_claim(name, segment_kind_of(kind), claimed); status != KITH_OK) return status;
+  if (kith_status status = share_claim(name, segment_kind_of(kind), claimed); status != KITH_OK)
+    return status;
   shm::segment attached;
   kith_status status = shm::segment_attach(std::move(claimed.handles[0]), segment_kind_of(kind), attached);
   return status == KITH_OK ? segment_object_open(kind, std::move(attached), out) : status;

@@ -53,7 +53,8 @@ bool name_is_valid(const char* name) {
 
 given_shares::~given_shares() {
   for (given_share& each : list_) {
-    if (each.kind == shm::segment_kind::channel) channel_end_move(static_cast<channel_object&>(*each.given), moved_);
+    if (each.kind == shm::segment_kind::channel)
+      channel_end_move(static_cast<channel_object&>(*each.given), moved_);
     handle_unpin(each.user_handle);
   }
 }
@@ -75,9 +76,11 @@ kith_status given_shares::add(const kith_share& share) {
   }
   object* found = nullptr;
   if (kith_status status = handle_pin_any(share.object, found); status != KITH_OK) return status;
-  given_share given{share.name, std::strlen(share.name), share.object, found, shm::segment_kind::memory, 0, {}};
+  given_share given{share.name, std::strlen(share.name), share.object, found, shm::segment_kind::memory, 0,
+                    {}};
   kith_status status = describe(*found, given);
-  if (status == KITH_OK && !list_.append(given)) status = KITH_E_NO_MEMORY;  // add_all has reserved: it cannot fail
+  if (status == KITH_OK && !list_.append(given))
+    status = KITH_E_NO_MEMORY;  // add_all has reserved: it cannot fail
   if (status != KITH_OK) handle_unpin(share.object);
   return status;
 }

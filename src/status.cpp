@@ -16,45 +16,58 @@ struct status_entry {
 constexpr status_entry statuses[] = {
     {KITH_OK, "KITH_OK", "the call succeeded"},
     {KITH_OWNER_DIED, "KITH_OWNER_DIED",
-     "you hold the lock, but a process died while it held it: check or repair what the lock protects, then call "
+     "you hold the lock, but a process died while it held it: check or repair what the lock protects, then "
+     "call "
      "kith_lock_mark_consistent"},
     {KITH_NOT_EQUAL, "KITH_NOT_EQUAL", "the element had another value than expected; nothing was exchanged"},
     {KITH_E_INVALID, "KITH_E_INVALID",
      "an argument is wrong: NULL, zero, out of range, contradictory, or a handle that has been closed"},
     {KITH_E_NO_MEMORY, "KITH_E_NO_MEMORY",
-     "not enough memory or address space; ask for less, or raise the memory limit of the process or its container"},
+     "not enough memory or address space; ask for less, or raise the memory limit of the process or its "
+     "container"},
     {KITH_E_TIMEOUT, "KITH_E_TIMEOUT", "the deadline passed before it could be done; nothing was done"},
     {KITH_E_CLOSED, "KITH_E_CLOSED", "it was closed in good order, by the other side or by another thread"},
     {KITH_E_PEER_DIED, "KITH_E_PEER_DIED", "the process at the other end ended without closing it"},
     {KITH_E_TOO_LARGE, "KITH_E_TOO_LARGE",
-     "it is larger than the buffer (the message is kept: receive it again with the size you were told) or than "
+     "it is larger than the buffer (the message is kept: receive it again with the size you were told) or "
+     "than "
      "can be addressed"},
     {KITH_E_NOT_FOUND, "KITH_E_NOT_FOUND",
-     "there is no program, registered function or share of that name; check its spelling, PATH, and what the parent gave"},
+     "there is no program, registered function or share of that name; check its spelling, PATH, and what the "
+     "parent gave"},
     {KITH_E_DENIED, "KITH_E_DENIED", "the OS does not allow it to this user; check the file's permissions"},
     {KITH_E_LIMIT, "KITH_E_LIMIT",
-     "out of descriptors, handles or processes; close what is not needed, or raise the limit (ulimit -n, ulimit -u)"},
+     "out of descriptors, handles or processes; close what is not needed, or raise the limit (ulimit -n, "
+     "ulimit -u)"},
     {KITH_E_UNSUPPORTED, "KITH_E_UNSUPPORTED",
-     "this OS or this version of kith cannot do it: a flag or field it does not know, or a feature that kith_has denies"},
+     "this OS or this version of kith cannot do it: a flag or field it does not know, or a feature that "
+     "kith_has denies"},
     {KITH_E_OS, "KITH_E_OS", "the OS failed in an unexpected way; kith_os_error tells its number"},
     {KITH_E_EXISTS, "KITH_E_EXISTS", "the name is already in use"},
     {KITH_E_NOT_OWNER, "KITH_E_NOT_OWNER", "the lock is not held by the calling thread"},
     {KITH_E_MISMATCH, "KITH_E_MISMATCH",
-     "it is of another kind, type, size or build than expected; if both sides agree on that, they use different versions"},
+     "it is of another kind, type, size or build than expected; if both sides agree on that, they use "
+     "different versions"},
     {KITH_E_PROTOCOL, "KITH_E_PROTOCOL", "the other end wrote what kith does not write; close the channel"},
     {KITH_E_MOVED, "KITH_E_MOVED",
      "this channel end was given to a child, or the share of this name was taken before; close the handle"},
-    {KITH_E_DEADLOCK, "KITH_E_DEADLOCK", "the calling thread holds this lock already and would wait for itself"},
+    {KITH_E_DEADLOCK, "KITH_E_DEADLOCK",
+     "the calling thread holds this lock already and would wait for itself"},
     {KITH_E_NO_CHILD_MAIN, "KITH_E_NO_CHILD_MAIN",
-     "this process was started to run one function, but its main did not call kith_child_main; add as the first lines of main: "
+     "this process was started to run one function, but its main did not call kith_child_main; add as the "
+     "first lines of main: "
      "int32_t code; if (kith_child_main(&code)) return code;"},
     {KITH_E_NO_FUNCTION, "KITH_E_NO_FUNCTION",
-     "entry does not point to a function of this program or of a library it has loaded; give a plain function, not data, a "
+     "entry does not point to a function of this program or of a library it has loaded; give a plain "
+     "function, not data, a "
      "closure or generated code"},
-    {KITH_E_NOT_A_PROGRAM, "KITH_E_NOT_A_PROGRAM", "the file is not a program that the OS can run: a directory, or of an unknown format"},
-    {KITH_E_BAD_CWD, "KITH_E_BAD_CWD", "the working directory for the child does not exist or cannot be entered"},
+    {KITH_E_NOT_A_PROGRAM, "KITH_E_NOT_A_PROGRAM",
+     "the file is not a program that the OS can run: a directory, or of an unknown format"},
+    {KITH_E_BAD_CWD, "KITH_E_BAD_CWD",
+     "the working directory for the child does not exist or cannot be entered"},
     {KITH_E_BUSY, "KITH_E_BUSY",
-     "the channel end cannot be given now: another thread uses it, or a message is half received; receive it first"},
+     "the channel end cannot be given now: another thread uses it, or a message is half received; receive it "
+     "first"},
 };
 
 const status_entry* find(kith_status status) {

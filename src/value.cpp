@@ -3,9 +3,9 @@
 
 #include <cstring>
 
-#include "shm/element.h"
 #include "options.h"
 #include "segment_object.h"
+#include "shm/element.h"
 
 using namespace kith;
 
@@ -23,7 +23,8 @@ kith_status on_value(kith_value* value, Operation operation) {
 class struct_access {
  public:
   explicit struct_access(segment_object& self)
-      : state_(*reinterpret_cast<shm::lock_state*>(self.shared->segment.state)), waiting_(self.shared->segment.waiting) {
+      : state_(*reinterpret_cast<shm::lock_state*>(self.shared->segment.state)),
+        waiting_(self.shared->segment.waiting) {
     if (shm::lock_held_by_me(state_)) return;
     status_ = shm::lock_acquire(state_, waiting_, {no_deadline, &self.closed});
     acquired_ = status_ >= KITH_OK;
@@ -49,7 +50,8 @@ class struct_access {
 
 }  // namespace
 
-kith_status kith_value_create(kith_type type, const void* initial, const kith_value_options* options, kith_value** out) {
+kith_status kith_value_create(kith_type type, const void* initial, const kith_value_options* options,
+                              kith_value** out) {
   kith_value_options wanted;
   if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
   if (out == nullptr) return KITH_E_INVALID;
@@ -126,11 +128,15 @@ kith_status kith_value_store(kith_value* value, const void* source, size_t size)
 }
 
 kith_status kith_value_add(kith_value* value, int64_t operand, int64_t* out_old) {
-  return on_value(value, [&](kith_type type, void* element) { return shm::element_add(type, element, operand, out_old); });
+  return on_value(value, [&](kith_type type, void* element) {
+    return shm::element_add(type, element, operand, out_old);
+  });
 }
 
 kith_status kith_value_exchange(kith_value* value, int64_t desired, int64_t* out_old) {
-  return on_value(value, [&](kith_type type, void* element) { return shm::element_exchange(type, element, desired, out_old); });
+  return on_value(value, [&](kith_type type, void* element) {
+    return shm::element_exchange(type, element, desired, out_old);
+  });
 }
 
 kith_status kith_value_compare_exchange(kith_value* value, int64_t* expected, int64_t desired) {

@@ -75,7 +75,11 @@ kith_process_options run_entry(kith_entry entry, const shares& given) {
 }
 
 static kith_status spawn(const kith_process_options& options, process& out) {
-  const kith_status status = kith_process_spawn(&options, out.out());
+  constexpr int tries = 3;
+  kith_status status = kith_process_spawn(&options, out.out());
+  for (int i = 1; i < tries && status == KITH_E_OS && may_spawn_again(); ++i) {
+    status = kith_process_spawn(&options, out.out());
+  }
   if (status == KITH_E_OS) MESSAGE("number of the OS: ", kith_os_error());
   return status;
 }

@@ -21,11 +21,11 @@ enum class run_kind : uint32_t { program = 0, code = 1, name = 2 };
 enum child_progress : uint32_t { child_started = 0, child_took_over = 1 };
 
 struct bootstrap_state {
-  uint64_t token;                     // equals the one in KITH_BOOT
-  std::atomic<uint32_t> child_pid;    // whom it is meant for; 0: not known yet
-  std::atomic<uint32_t> progress;     // child_progress
-  std::atomic<int32_t> no_entry;      // the status why the function was not found, or KITH_OK
-  uint32_t run;                       // run_kind
+  uint64_t token;                   // equals the one in KITH_BOOT
+  std::atomic<uint32_t> child_pid;  // whom it is meant for; 0: not known yet
+  std::atomic<uint32_t> progress;   // child_progress
+  std::atomic<int32_t> no_entry;    // the status why the function was not found, or KITH_OK
+  uint32_t run;                     // run_kind
   uint64_t code_offset;
   unsigned char code_identity[platform::build_identity_size];
   bootstrap_piece name;      // of a registered function, or the path of the module; ends with NUL

@@ -17,7 +17,8 @@ identity owner_of(uint64_t word) { return {word & ~lock_died}; }
 // its writes are ordered before ours by the OS, which told us of its end.)
 bool take(lock_state& lock, uint64_t word, uint64_t flags) {
   const identity self = platform::self();
-  if (!lock.word.compare_exchange_strong(word, self.bits | flags, std::memory_order_acquire, std::memory_order_relaxed)) {
+  if (!lock.word.compare_exchange_strong(word, self.bits | flags, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
     return false;
   }
   lock.holder.store(thread_token(self), std::memory_order_relaxed);
@@ -64,7 +65,8 @@ bool probe_when_polling(const patience& limits, uint64_t now) {
 }
 
 // Announces a waiter, and sleeps for a slice unless the word changes.
-void sleep_a_slice(lock_state& lock, wait_area& area, const patience& limits, uint64_t word, uint64_t now, attempt& mine) {
+void sleep_a_slice(lock_state& lock, wait_area& area, const patience& limits, uint64_t word, uint64_t now,
+                   attempt& mine) {
   lock.waiters.store(1, std::memory_order_relaxed);
   mine.announced = true;
   platform::heavy_fence();  // pairs with the light one in lock_release
@@ -72,7 +74,8 @@ void sleep_a_slice(lock_state& lock, wait_area& area, const patience& limits, ui
   const identity owner = owner_of(word);
   const deadline slice = deadline_after(now, mine.slice_ns);
   const identity watch = owner == platform::self() ? identity{} : owner;
-  const platform::wait_result result = platform::wait(area, lock.word, word, earlier(slice, limits.until), watch);
+  const platform::wait_result result =
+      platform::wait(area, lock.word, word, earlier(slice, limits.until), watch);
   mine.probe = result != platform::wait_result::look_again;
   mine.slice_ns = mine.slice_ns >= longest_slice_ns / 2 ? longest_slice_ns : mine.slice_ns * 2;
 }
@@ -92,7 +95,8 @@ kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience&
   if (!polling && spin(lock)) return KITH_OK;
   attempt mine;
   for (;;) {
-    const uint64_t word = lock.word.load(std::memory_order_relaxed);  // a hint: every change of it is a compare-and-swap
+    const uint64_t word =
+        lock.word.load(std::memory_order_relaxed);  // a hint: every change of it is a compare-and-swap
     const identity owner = owner_of(word);
     if (owner.nobody()) {
       if (!take(lock, word, word & lock_died)) continue;

@@ -32,14 +32,15 @@ struct lock_state {
   uint64_t reserved[5];
 };
 static_assert(sizeof(lock_state) == 64);
-static_assert(std::atomic<uint64_t>::is_always_lock_free, "a lock in shared memory must not hide another lock");
+static_assert(std::atomic<uint64_t>::is_always_lock_free,
+              "a lock in shared memory must not hide another lock");
 
 inline constexpr uint64_t lock_died = 1;
 
 // How long a call may wait, and what ends it early.
 struct patience {
   deadline until;
-  const std::atomic<bool>* closed = nullptr;  // the handle was closed by another thread: KITH_E_CLOSED
+  const std::atomic<bool>* closed = nullptr;       // the handle was closed by another thread: KITH_E_CLOSED
   std::atomic<uint64_t>* last_probe_ns = nullptr;  // of this handle: keeps polling cheap
 };
 
@@ -52,7 +53,8 @@ inline bool lock_try_fast(lock_state& lock) {
   const identity self = platform::self();
   uint64_t free = 0;
   // Acquire, with the release in lock_release: what the last owner did comes before what we do.
-  if (!lock.word.compare_exchange_strong(free, self.bits, std::memory_order_acquire, std::memory_order_relaxed)) {
+  if (!lock.word.compare_exchange_strong(free, self.bits, std::memory_order_acquire,
+                                         std::memory_order_relaxed)) {
     return false;
   }
   lock.holder.store(thread_token(self), std::memory_order_relaxed);

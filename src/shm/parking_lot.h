@@ -69,8 +69,8 @@ inline void leave_slot(parking_slot& slot) {
 }
 
 template <class Bells>
-platform::wait_result park(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
-                           identity watch) {
+platform::wait_result park(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected,
+                           deadline until, identity watch) {
   const uint32_t index = claim_slot(area, platform::self());
   if (index == no_slot) return Bells::nap(until);
   parking_slot& slot = area.slots[index];
@@ -78,7 +78,8 @@ platform::wait_result park(wait_area& area, const std::atomic<uint64_t>& word, u
   slot.key.store(key_of(area, word), std::memory_order_relaxed);
   // Release: a waker that sees `waiting` sees the key. The fence pairs with the one in unpark: either the waker sees us
   // waiting, or we see the word as it changed it.
-  slot.ticket.store(turn(slot.ticket.load(std::memory_order_relaxed), slot_waiting), std::memory_order_release);
+  slot.ticket.store(turn(slot.ticket.load(std::memory_order_relaxed), slot_waiting),
+                    std::memory_order_release);
   std::atomic_thread_fence(std::memory_order_seq_cst);
   platform::wait_result result = platform::wait_result::look_again;
   if (word.load(std::memory_order_relaxed) == expected) result = Bells::sleep(area, index, until, watch);
@@ -93,7 +94,8 @@ void unpark(wait_area& area, const std::atomic<uint64_t>& word, uint32_t count) 
   for (uint32_t i = 0; i < area.slot_count && count > 0; ++i) {
     parking_slot& slot = area.slots[i];
     uint64_t ticket = slot.ticket.load(std::memory_order_acquire);  // pairs with the release in park
-    if ((ticket & slot_state_mask) != slot_waiting || slot.key.load(std::memory_order_relaxed) != key) continue;
+    if ((ticket & slot_state_mask) != slot_waiting || slot.key.load(std::memory_order_relaxed) != key)
+      continue;
     // Whoever marks the ticket woken rings; a waiter that left meanwhile has changed it, and the wake goes to the next one.
     if (!slot.ticket.compare_exchange_strong(ticket, (ticket & ~uint64_t{slot_state_mask}) | slot_woken,
                                              std::memory_order_acq_rel, std::memory_order_relaxed)) {

@@ -34,7 +34,8 @@ bool header_is_sound(const frame_header& header, uint64_t available) {
 }  // namespace
 
 bool ring_open_sender(ring_side& sender) {
-  sender.position = sender.state->head.load(std::memory_order_relaxed);  // the end was handed to us: nobody else writes it
+  sender.position =
+      sender.state->head.load(std::memory_order_relaxed);  // the end was handed to us: nobody else writes it
   return sender.position % frame_alignment == 0;
 }
 
@@ -56,7 +57,8 @@ kith_status ring_send_frame(ring_side& sender, outgoing& message, uint64_t* need
 
   frame_header header;
   header.payload = static_cast<uint32_t>(smaller(left, room - sizeof header));
-  header.flags = (message.begun ? 0u : uint32_t{frame_first}) | (header.payload == left ? uint32_t{frame_last} : 0u);
+  header.flags =
+      (message.begun ? 0u : uint32_t{frame_first}) | (header.payload == left ? uint32_t{frame_last} : 0u);
   header.total = message.size;
   unsigned char encoded[sizeof header];
   std::memcpy(encoded, &header, sizeof header);
@@ -71,7 +73,8 @@ kith_status ring_send_frame(ring_side& sender, outgoing& message, uint64_t* need
 }
 
 kith_status ring_peek_frame(const ring_side& receiver, frame_view& out) {
-  const uint64_t head = receiver.state->head.load(std::memory_order_acquire);  // pairs with the release in ring_send_frame
+  const uint64_t head =
+      receiver.state->head.load(std::memory_order_acquire);  // pairs with the release in ring_send_frame
   uint64_t available;
   if (!distance(receiver, head, receiver.position, available)) return KITH_E_PROTOCOL;
   if (available == 0) return KITH_E_TIMEOUT;

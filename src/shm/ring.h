@@ -32,7 +32,7 @@ static_assert(sizeof(ring_state) == 192);
 
 // One end: its holder sends into ring[end] and receives from ring[1 - end].
 struct end_state {
-  lock_state sending;    // threads of the holder take turns
+  lock_state sending;  // threads of the holder take turns
   lock_state receiving;
   std::atomic<uint64_t> closed;  // 1: in good order
   uint64_t reserved[7];

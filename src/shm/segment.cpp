@@ -61,7 +61,8 @@ bool elements_fit(const segment_header& header, segment_kind kind) {
   if (kind == segment_kind::memory) return header.data_size != 0;
   if (kind != segment_kind::array && kind != segment_kind::value) return true;
   size_t size = 0;
-  if (header.element_size == 0 || element_size_of(header.type, header.element_size, size) != KITH_OK) return false;
+  if (header.element_size == 0 || element_size_of(header.type, header.element_size, size) != KITH_OK)
+    return false;
   if (header.data_size == 0 || header.data_size % header.element_size != 0) return false;
   return kind == segment_kind::array || header.data_size == header.element_size;
 }
@@ -92,12 +93,14 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
   header.type = plan.type;
   header.element_size = plan.element_size;
   header.pid_namespace = platform::pid_namespace();
-  if (kith_status status = platform::random_bytes(header.id, sizeof header.id); status != KITH_OK) return status;
+  if (kith_status status = platform::random_bytes(header.id, sizeof header.id); status != KITH_OK)
+    return status;
 
   const layout places = lay_out(header.state_size, header.slot_count, plan.data_size);
   if (places.total == 0) return KITH_E_TOO_LARGE;
   segment made;
-  if (kith_status status = platform::memory_create(places.total, plan.commit, made.memory); status != KITH_OK) {
+  if (kith_status status = platform::memory_create(places.total, plan.commit, made.memory);
+      status != KITH_OK) {
     return status;
   }
   // Written before anybody else has the segment, so that its pages have an owner before the first wait (Darwin keys waits by
@@ -116,7 +119,8 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
 
 kith_status segment_attach(platform::native_handle&& object, segment_kind kind, segment& out) {
   segment made;
-  if (kith_status status = platform::memory_attach(std::move(object), made.memory); status != KITH_OK) return status;
+  if (kith_status status = platform::memory_attach(std::move(object), made.memory); status != KITH_OK)
+    return status;
   kith_status status = KITH_E_MISMATCH;
   segment_header header;
   if (made.memory.size >= sizeof header) {

@@ -13,9 +13,9 @@ struct parking_slot;
 struct wait_area {
   shm::parking_slot* slots = nullptr;  // in the segment; nullptr where the OS waits on addresses
   uint32_t slot_count = 0;
-  uint64_t id[2] = {0, 0};     // of the segment: names the bells
+  uint64_t id[2] = {0, 0};        // of the segment: names the bells
   unsigned char* base = nullptr;  // of the segment: a word is known to all processes by its offset from here
-  void* bells = nullptr;       // the port's: one event a slot, opened when first needed
+  void* bells = nullptr;          // the port's: one event a slot, opened when first needed
 };
 
 }  // namespace kith

@@ -15,7 +15,8 @@ namespace kith::platform {
 class native_handle {
  public:
   native_handle() = default;
-  explicit native_handle(void* handle) : handle_(handle) {}  // INVALID_HANDLE_VALUE must be turned into nullptr before
+  explicit native_handle(void* handle)
+      : handle_(handle) {}  // INVALID_HANDLE_VALUE must be turned into nullptr before
   native_handle(native_handle&& other) noexcept : handle_(other.release()) {}
   native_handle& operator=(native_handle&& other) noexcept {
     if (this != &other) reset(other.release());

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static int32_t add_one(const void *argument, size_t argument_size) {
-  kith_value *sum = NULL;
+static int32_t add_one(const void* argument, size_t argument_size) {
+  kith_value* sum = NULL;
   (void)argument;
   (void)argument_size;
   if (kith_value_inherit("sum", &sum) != KITH_OK) return 1;
@@ -14,10 +14,10 @@ static int32_t add_one(const void *argument, size_t argument_size) {
   return status;
 }
 
-static kith_status run(kith_value *sum, int32_t *out) {
+static kith_status run(kith_value* sum, int32_t* out) {
   const kith_share shares[] = {{"sum", sum}};
   kith_process_options options;
-  kith_process *child = NULL;
+  kith_process* child = NULL;
   kith_exit end;
   memset(&options, 0, sizeof options);
   options.struct_size = sizeof options;
@@ -33,7 +33,7 @@ static kith_status run(kith_value *sum, int32_t *out) {
 
 int main(void) {
   int32_t code, sum = 41;
-  kith_value *value = NULL;
+  kith_value* value = NULL;
   if (kith_child_main(&code)) return code;
   kith_status status = kith_value_create(KITH_I32, &sum, NULL, &value);
   if (status == KITH_OK) status = run(value, &sum);

@@ -31,7 +31,8 @@ int sleep_on(void* address, uint64_t value, uint64_t timeout_ns, bool has_timeou
   if (count % 17 == 0) return -EFAULT;
   if (count % 11 == 0) return -EINTR;
   if (static_cast<std::atomic<uint64_t>*>(address)->load() != value) return 0;
-  const timespec timeout{static_cast<time_t>(timeout_ns / 1'000'000'000), static_cast<long>(timeout_ns % 1'000'000'000)};
+  const timespec timeout{static_cast<time_t>(timeout_ns / 1'000'000'000),
+                         static_cast<long>(timeout_ns % 1'000'000'000)};
   const long result = syscall(SYS_futex, address, FUTEX_WAIT, static_cast<uint32_t>(value),
                               has_timeout ? &timeout : nullptr, nullptr, 0);
   return result == 0 || errno == EAGAIN ? 0 : -errno;
@@ -61,8 +62,8 @@ extern "C" {
 #if defined(KITH_SHIM_SYNC)
 
 // A timeout of 0 is an invalid argument.
-int os_sync_wait_on_address_with_timeout(void* address, uint64_t value, size_t size, uint32_t flags, uint32_t clock,
-                                         uint64_t timeout_ns) {
+int os_sync_wait_on_address_with_timeout(void* address, uint64_t value, size_t size, uint32_t flags,
+                                         uint32_t clock, uint64_t timeout_ns) {
   const bool sound = size == 8 && flags == 1 && clock == 32 && timeout_ns != 0;
   return with_errno(sound ? sleep_on(address, value, timeout_ns, true) : -EINVAL);
 }

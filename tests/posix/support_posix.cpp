@@ -34,6 +34,8 @@ bool has_children() {
 
 void warm_up() {}
 
+bool may_spawn_again() { return false; }
+
 void kill_by_id(int64_t pid) { kill(static_cast<pid_t>(pid), SIGKILL); }
 
 bool has_ended(int64_t pid) {

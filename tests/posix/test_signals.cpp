@@ -43,7 +43,8 @@ int32_t holds_until_told(const void*, size_t) {
 int32_t holds_in_another_thread(const void*, size_t) {
   static const pthread_t main_thread = pthread_self();
   std::thread([] {
-    if (!test::sanitized) pthread_join(main_thread, nullptr);  // the thread sanitizer thinks that it cannot be joined
+    if (!test::sanitized)
+      pthread_join(main_thread, nullptr);  // the thread sanitizer thinks that it cannot be joined
     const int32_t code = holds_until_told(nullptr, 0);
     test::end_at_once(code);
   }).detach();
