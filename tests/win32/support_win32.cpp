@@ -4,6 +4,7 @@
 #include <shellapi.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -65,11 +66,16 @@ bool has_children() { return false; }
 
 void warm_up() {
   now_ms();  // libuv's clock starts Winsock when it is first asked
-  // The library of threads keeps what as many threads as ever lived at once have needed.
+  // The library of threads keeps what as many threads as ever lived at once have needed, and a critical section keeps the object
+  // that its first waiter slept on: kith's own mutex, and those of the heap.
   std::atomic<int> running{0};
   in_threads(16, [&](int) {
     ++running;
     while (running.load() < 16) std::this_thread::yield();
+    for (int i = 0; i < 500; ++i) {
+      kith_entry_register("warm up", nothing);
+      std::free(std::malloc(100));
+    }
   });
   process child = start(nothing);
   end_of(child);
