@@ -296,7 +296,8 @@ KITH_API kith_status kith_entry_register(const char *name, kith_entry entry);
 /* ==== memory ======================================================================================================== */
 
 enum {
-  KITH_MEMORY_READ_ONLY_SHARE = 1, /* whoever it is given to can read it and never write it, whatever they try */
+  KITH_MEMORY_READ_ONLY_SHARE = 1, /* whoever it is given to can read it and not write it; whatever they try where the OS enforces it
+                                      (kith_has(KITH_HAS_READ_ONLY_SHARE)), elsewhere unless they go out of their way */
   KITH_MEMORY_COMMIT = 2,          /* take all of the memory now, so that there is none to be missed later */
   KITH_MEMORY_LAZY = 4             /* take memory at the first touch of each page; when there is none left, the OS ends the process
                                       that touches it (POSIX: SIGBUS) */

@@ -81,7 +81,33 @@ kith_status duplicate_standard_handles(standard_handles& out) {
   return KITH_OK;
 }
 
-// STARTUPINFOEXW with the list of handles, which it points into.
+// A suspended process whose creator is killed would stay for ever. Until it runs it is in a job that ends it when the last handle to
+// the job closes, and only we have one. Later the job means nothing, and what the process starts does not join it.
+class creation_job {
+ public:
+  kith_status create() {
+    job_.reset(CreateJobObjectW(nullptr, nullptr));
+    if (!job_.valid()) return fail_with_last_error();
+    return limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE) ? KITH_OK : fail_with_last_error();
+  }
+
+  // After the process was resumed: killed between the two calls, we take it with us, which is what was in force until then.
+  void release() { limit(JOB_OBJECT_LIMIT_BREAKAWAY_OK | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK); }
+
+  HANDLE get() const { return job_.get(); }
+
+ private:
+  bool limit(DWORD flags) {
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {};
+    limits.BasicLimitInformation.LimitFlags = flags;
+    return SetInformationJobObject(job_.get(), JobObjectExtendedLimitInformation, &limits, sizeof limits) !=
+           0;
+  }
+
+  native_handle job_;
+};
+
+// STARTUPINFOEXW with the list of handles and the job, which it points into.
 class startup {
  public:
   startup() = default;
@@ -107,19 +133,22 @@ class startup {
   }
 
   // To be called when all handles are in.
-  kith_status finish() {
+  kith_status finish(const creation_job& job) {
     info_.StartupInfo.cb = sizeof(info_);
-    if (count_ == 0) return KITH_OK;  // an empty list is refused; without any, nothing is inherited either
+    job_ = job.get();
+    const DWORD attributes = count_ == 0 ? 1 : 2;
     SIZE_T size = 0;
-    InitializeProcThreadAttributeList(nullptr, 1, 0, &size);  // fails, and tells the size
+    InitializeProcThreadAttributeList(nullptr, attributes, 0, &size);  // fails, and tells the size
     info_.lpAttributeList = static_cast<LPPROC_THREAD_ATTRIBUTE_LIST>(allocate(size));
     if (info_.lpAttributeList == nullptr) return KITH_E_NO_MEMORY;
-    if (!InitializeProcThreadAttributeList(info_.lpAttributeList, 1, 0, &size)) return fail_with_last_error();
-    initialised_ = true;
-    if (!UpdateProcThreadAttribute(info_.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_,
-                                   count_ * sizeof(HANDLE), nullptr, nullptr)) {
+    if (!InitializeProcThreadAttributeList(info_.lpAttributeList, attributes, 0, &size)) {
       return fail_with_last_error();
     }
+    initialised_ = true;
+    if (!set(PROC_THREAD_ATTRIBUTE_JOB_LIST, &job_, sizeof job_)) return fail_with_last_error();
+    if (count_ == 0) return KITH_OK;  // an empty list is refused; without any, nothing is inherited either
+    if (!set(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_, count_ * sizeof(HANDLE)))
+      return fail_with_last_error();
     return all_inheritable() ? KITH_OK : fail(ERROR_INVALID_PARAMETER);
   }
 
@@ -136,7 +165,12 @@ class startup {
     return true;
   }
 
+  bool set(DWORD_PTR attribute, void* value, SIZE_T size) {
+    return UpdateProcThreadAttribute(info_.lpAttributeList, 0, attribute, value, size, nullptr, nullptr) != 0;
+  }
+
   STARTUPINFOEXW info_ = {};
+  HANDLE job_ = nullptr;
   HANDLE handles_[standard_streams + 1] = {};
   size_t count_ = 0;
   bool initialised_ = false;
@@ -197,7 +231,8 @@ class suspended_process {
   uint32_t pid_ = 0;
 };
 
-kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, suspended_process& child) {
+kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, const creation_job& job,
+                             suspended_process& child) {
   standard_handles standard;
   kith_status status = duplicate_standard_handles(standard);
   if (status != KITH_OK) return status;
@@ -206,7 +241,7 @@ kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, suspen
   startup start;
   start.set_standard_handles(standard);
   start.add(bootstrap);
-  status = start.finish();
+  status = start.finish(job);
   return status == KITH_OK ? child.create(texts, start) : status;
 }
 
@@ -223,14 +258,18 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   launch_texts texts;
   suspended_process child;
   kith_status status = write_texts(plan, texts);
-  if (status == KITH_OK) status = create_suspended(plan, texts, child);
+  creation_job job;
+  if (status == KITH_OK) status = job.create();
+  if (status == KITH_OK) status = create_suspended(plan, texts, job, child);
   if (status == KITH_OK) status = push_handles(plan, child);
   if (status != KITH_OK) return status;
   // Release: a child that sees its pid sees the numbers of its handles. Pairs with the acquire in boot.
   if (plan.child_pid != nullptr) plan.child_pid->store(child.pid(), std::memory_order_release);
   status = child.resume();
-  if (status == KITH_OK) child.release(out);
-  return status;
+  if (status != KITH_OK) return status;
+  job.release();
+  child.release(out);
+  return KITH_OK;
 }
 
 }  // namespace kith::platform
