@@ -60,7 +60,9 @@ elseif(APPLE)
     target_link_options(kith_shared PRIVATE "-Wl,-exported_symbol,_kith_*")
   endif()
 else()
-  target_link_options(kith_shared PRIVATE -Wl,--exclude-libs,ALL) # a static libuv stays inside
+  # This also keeps a static libuv inside.
+  target_link_options(kith_shared PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+  set_target_properties(kith_shared PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 endif()
 
 # For the tests: the same library upon the other ways to wait (tests/CMakeLists.txt).
