@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -213,10 +214,12 @@ void copy_file(const std::string& from, const std::string& to);
 
 // ---- the OS: support_posix.cpp, support_win32.cpp -------------------------------------------------------------------------
 
-size_t open_handles();   // of this process
-bool has_children();     // that run, or that nobody reaped; Windows: never
-void warm_up();          // makes what the OS and its libraries keep open for good
-bool may_spawn_again();  // after KITH_E_OS: the OS is known to fail so now and then
+size_t open_handles();  // of this process
+bool has_children();    // that run, or that nobody reaped; Windows: never
+std::set<std::string>
+names_of_shared_memory();  // of all processes; Windows: none, its sections have no names
+void warm_up();            // makes what the OS and its libraries keep open for good
+bool may_spawn_again();    // after KITH_E_OS: the OS is known to fail so now and then
 void kill_by_id(int64_t pid);
 bool has_ended(int64_t pid);              // a process that we do not wait for otherwise
 bool is_ended_child(int64_t pid);         // and its exit code is still to be had

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Exactly the listed descriptors reach a child.
-#include <dirent.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -115,15 +114,6 @@ int32_t cannot_map_writable_again(const void*, size_t) {
   return 0;
 }
 
-std::set<std::string> shared_memory_names() {
-  std::set<std::string> names;
-  DIR* folder = opendir("/dev/shm");
-  if (folder == nullptr) return names;
-  while (const dirent* entry = readdir(folder)) names.insert(entry->d_name);
-  closedir(folder);
-  return names;
-}
-
 }  // namespace
 
 TEST_CASE_FIXTURE(nothing_leaks, "a program has the standard streams and no other descriptor of its parent") {
@@ -212,9 +202,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "memory that is shared read-only cannot be mapp
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "shared memory has no name, not even while it lives") {
-  const std::set<std::string> before = shared_memory_names();
+  const std::set<std::string> before = test::names_of_shared_memory();
   const test::channel_pair line = test::make_channel();
   const test::array array = test::make_array(KITH_I32, 1000);
   const test::lock lock = test::make_lock();
-  CHECK((shared_memory_names() == before));
+  CHECK((test::names_of_shared_memory() == before));
 }

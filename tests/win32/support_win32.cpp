@@ -64,6 +64,8 @@ size_t open_handles() {
 
 bool has_children() { return false; }
 
+std::set<std::string> names_of_shared_memory() { return {}; }
+
 void warm_up() {
   now_ms();  // libuv's clock starts Winsock when it is first asked
   // The library of threads keeps what as many threads as ever lived at once have needed, and a critical section keeps the object
