@@ -248,7 +248,7 @@ kith_status signal_by_pid(pid_t pid, int signal) {
 void process_collect(process& self, kith_exit& out) {
   collect_child(self, out);
   self.collected = true;
-  self.watch.reset();
+  // Other threads may still be waiting on the handle: it is closed by process_forget.
   sweep_forgotten();
 }
 
