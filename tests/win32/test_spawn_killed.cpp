@@ -4,6 +4,8 @@
 // Needs windows.h before it.
 #include <tlhelp32.h>
 
+#include <cstdlib>
+
 #include "../support.h"
 
 namespace {
@@ -18,6 +20,8 @@ int32_t starts_children_for_ever(const void*, size_t) {
     if (!told) CHILD_NEEDS(test::tell(line, "started"));
   }
 }
+
+bool is_wine() { return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr; }
 
 size_t children_of(int64_t parent) {
   const HANDLE list = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
@@ -36,6 +40,11 @@ size_t children_of(int64_t parent) {
 }  // namespace
 
 TEST_CASE("a parent that is killed while it starts children leaves none of them suspended") {
+  // Wine 8 makes a process in steps: one whose creator is killed between them never comes up, and holds the streams it was to have.
+  // Windows makes the process and puts it into the job in one. Run it there, or here by hand with KITH_TEST_WINE_SPAWN set.
+  if (is_wine() && std::getenv("KITH_TEST_WINE_SPAWN") == nullptr) {
+    SKIP_CASE("Wine does not create processes in one step: set KITH_TEST_WINE_SPAWN to run it");
+  }
   uint64_t state = 77;
   for (int round = 0; round < 20; ++round) {
     CAPTURE(round);
