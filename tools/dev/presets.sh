@@ -77,6 +77,7 @@ $reasons
 # Wine's server ends with its last program, and a program that starts in that moment fails, about one in a hundred. So one program
 # waits for its input as long as the tests run.
 hold_wine() {
+  cmake/wine-run "$PWD/build/mingw/wine" cmd /c rem </dev/null >/dev/null 2>&1 # makes the prefix, if it is new
   rm -f build/wine-held
   mkfifo build/wine-held
   cmake/wine-run "$PWD/build/mingw/wine" cmd /c "set /p line=" <build/wine-held >/dev/null 2>&1 &
