@@ -10,6 +10,9 @@ using namespace kith;
 
 namespace {
 
+constexpr segment_class array_class{
+    {object_kind::array, segment_object_begin_close, segment_object_destroy}, shm::segment_kind::array, true};
+
 // The address of an element; nullptr: no such element.
 void* element_at(const segment_object& self, size_t index) {
   const shm::segment& segment = self.segment();
@@ -31,7 +34,8 @@ kith_status on_element(kith_array* array, size_t index, Operation operation) {
 kith_status kith_array_create(kith_type type, size_t count, const kith_array_options* options,
                               kith_array** out) {
   kith_array_options wanted;
-  if (kith_status status = read_options(options, wanted, memory_commit_flags); status != KITH_OK)
+  if (kith_status status = read_options(options, wanted, memory_commit_flags | KITH_LOCK_RECURSIVE);
+      status != KITH_OK)
     return status;
   if (count == 0 || out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::array};
@@ -41,18 +45,12 @@ kith_status kith_array_create(kith_type type, size_t count, const kith_array_opt
   if (count > SIZE_MAX / plan.element_size) return KITH_E_TOO_LARGE;
   plan.data_size = count * plan.element_size;
   plan.commit = wants_commit(wanted.flags, plan.data_size);
-  void* made = nullptr;
-  status = segment_object_create(object_kind::array, plan, &made);
-  if (status == KITH_OK) *out = static_cast<kith_array*>(made);
-  return status;
+  return segment_make(array_class, plan, out,
+                      [&](shm::segment& made) { lock_set_options(made, wanted.flags); });
 }
 
 kith_status kith_array_inherit(const char* name, kith_array** out) {
-  if (out == nullptr) return KITH_E_INVALID;
-  void* made = nullptr;
-  kith_status status = segment_object_inherit(object_kind::array, name, &made);
-  if (status == KITH_OK) *out = static_cast<kith_array*>(made);
-  return status;
+  return segment_inherit(array_class, name, out);
 }
 
 void* kith_array_data(const kith_array* array) {

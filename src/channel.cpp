@@ -14,14 +14,13 @@
 #include "memory_flags.h"
 #include "options.h"
 #include "share.h"
+#include "waiting.h"
 
 namespace kith {
 
 namespace {
 
 constexpr uint64_t default_ring_size = 65536;
-constexpr uint64_t first_slice_ns = ns_per_ms;
-constexpr uint64_t longest_slice_ns = 50 * ns_per_ms;
 constexpr uint32_t sends_between_looks = 16;
 constexpr size_t largest_step = size_t{1}
                                 << 20;  // by which the buffer for a large message grows ahead of its bytes
@@ -47,18 +46,7 @@ void wake_sender(channel_object& self) {
   platform::wake(self.segment.waiting, ring.tail, UINT32_MAX);
 }
 
-// One sleep of growing length.
-struct slices {
-  uint64_t next_ns = first_slice_ns;
-
-  deadline take(uint64_t now, deadline until) {
-    const deadline slice = deadline_after(now, next_ns);
-    next_ns = next_ns >= longest_slice_ns / 2 ? longest_slice_ns : next_ns * 2;
-    return earlier(slice, until);
-  }
-};
-
-void sleep_until_sent(channel_object& self, deadline slice) {
+void sleep_until_sent(channel_object& self, shm::waiter& sleep, uint64_t now) {
   shm::ring_state& ring = *self.receiver.state;
   ring.receiver_asleep.store(1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the one in wake_receiver
@@ -66,10 +54,10 @@ void sleep_until_sent(channel_object& self, deadline slice) {
   if (self.closed.load(std::memory_order_seq_cst) ||
       self.theirs().closed.load(std::memory_order_relaxed) != 0)
     return;
-  platform::wait(self.segment.waiting, ring.head, self.receiver.position, slice, identity{});
+  sleep.sleep(self.segment.waiting, ring.head, self.receiver.position, identity{}, now);
 }
 
-void sleep_until_received(channel_object& self, uint64_t needed, deadline slice) {
+void sleep_until_received(channel_object& self, uint64_t needed, shm::waiter& sleep, uint64_t now) {
   shm::ring_state& ring = *self.sender.state;
   ring.sender_needs.store(needed, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the one in wake_sender
@@ -78,7 +66,7 @@ void sleep_until_received(channel_object& self, uint64_t needed, deadline slice)
   if (self.closed.load(std::memory_order_seq_cst) ||
       self.theirs().closed.load(std::memory_order_relaxed) != 0)
     return;
-  platform::wait(self.segment.waiting, ring.tail, tail, slice, identity{});
+  sleep.sleep(self.segment.waiting, ring.tail, tail, identity{}, now);
 }
 
 // ---- the other end -----------------------------------------------------------------------------------------------------------
@@ -108,10 +96,10 @@ kith_status look_at_self(const channel_object& self) {
 // Threads of the holder take turns at an end. A thread can only have died together with the process, so nothing is to be repaired.
 class turn {
  public:
-  turn(channel_object& self, shm::lock_state& lock, deadline until) : self_(self), lock_(lock) {
+  turn(channel_object& self, shm::lock_state& lock, const shm::patience& limits) : self_(self), lock_(lock) {
     // First: once the end has moved, its new holder may have the lock for as long as it likes.
     if (status_ = look_at_self(self); status_ != KITH_OK) return;
-    status_ = shm::lock_acquire(lock_, self.segment.waiting, {until, &self.closed});
+    status_ = shm::lock_acquire(lock_, self.segment.waiting, limits);
     if (status_ == KITH_OWNER_DIED) status_ = shm::lock_mark_consistent(lock_);
     taken_ = status_ == KITH_OK;
     if (taken_) status_ = look_at_self(self);
@@ -150,26 +138,26 @@ kith_status look_at_receiver(channel_object& self) {
   return ++self.sends_unread < sends_between_looks ? KITH_OK : look_for_sender(self);
 }
 
-kith_status wait_for_room(channel_object& self, uint64_t needed, deadline until, slices& sleep) {
+kith_status wait_for_room(channel_object& self, uint64_t needed, shm::waiter& sleep) {
   if (kith_status status = look_at_self(self); status != KITH_OK) return status;
   if (kith_status status = look_for_sender(self); status != KITH_OK) return status;
   const uint64_t now = platform::clock_now();
-  if (passed(until, now)) return KITH_E_TIMEOUT;
-  sleep_until_received(self, needed, sleep.take(now, until));
+  if (kith_status status = sleep.must_stop(now); status != KITH_OK) return status;
+  sleep_until_received(self, needed, sleep, now);
   return KITH_OK;
 }
 
-kith_status send(channel_object& self, shm::outgoing message, deadline until) {
+kith_status send(channel_object& self, shm::outgoing message, const shm::patience& limits) {
   if (kith_status status = look_at_receiver(self); status != KITH_OK) return status;
-  slices sleep;
+  shm::waiter sleep(limits);
   while (!message.done()) {
     uint64_t needed = 0;
     kith_status status = shm::ring_send_frame(self.sender, message, &needed);
     if (status == KITH_OK) {
       wake_receiver(self);
-      sleep = {};
+      sleep.begin_again();
     } else if (status == KITH_E_TIMEOUT) {
-      status = wait_for_room(self, needed, until, sleep);
+      status = wait_for_room(self, needed, sleep);
     }
     if (status != KITH_OK) return status;
   }
@@ -244,8 +232,8 @@ kith_status receive_now(channel_object& self, const destination& to) {
   }
 }
 
-kith_status receive(channel_object& self, const destination& to, deadline until) {
-  slices sleep;
+kith_status receive(channel_object& self, const destination& to, const shm::patience& limits) {
+  shm::waiter sleep(limits);
   for (;;) {
     kith_status status = receive_now(self, to);
     if (status != KITH_E_TIMEOUT) return status;
@@ -256,8 +244,8 @@ kith_status receive(channel_object& self, const destination& to, deadline until)
       return late == KITH_E_TIMEOUT ? status : late;
     }
     const uint64_t now = platform::clock_now();
-    if (passed(until, now)) return KITH_E_TIMEOUT;
-    sleep_until_sent(self, sleep.take(now, until));
+    if (status = sleep.must_stop(now); status != KITH_OK) return status;
+    sleep_until_sent(self, sleep, now);
   }
 }
 
@@ -372,7 +360,7 @@ constexpr int64_t giver_lets_go_ms = 10'000;
 kith_status take_for_move(channel_object& self, shm::lock_state& lock) {
   const identity owner{lock.word.load(std::memory_order_relaxed) & ~shm::lock_died};
   const bool by_giver = !owner.nobody() && !(owner == platform::self());
-  const deadline until = by_giver ? deadline_in(platform::clock_now(), giver_lets_go_ms) : deadline{0};
+  const deadline until = by_giver ? deadline_in(platform::clock_now(), giver_lets_go_ms) : at_once;
   return shm::lock_acquire(lock, self.segment.waiting, {until, &self.closed}) < KITH_OK ? KITH_E_BUSY
                                                                                         : KITH_OK;
 }
@@ -459,10 +447,10 @@ kith_status kith_channel_send(kith_channel* channel, const void* data, size_t si
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms) || (data == nullptr && size != 0)) return KITH_E_INVALID;
   if (size > SIZE_MAX / 2) return KITH_E_TOO_LARGE;
-  const deadline until = deadline_in(platform::clock_now(), timeout_ms);
-  turn mine(*self, self->mine().sending, until);
+  const call_patience limits(timeout_ms, *self);
+  turn mine(*self, self->mine().sending, limits);
   if (mine.status() != KITH_OK) return mine.status();
-  return send(*self, {static_cast<const unsigned char*>(data), size}, until);
+  return send(*self, {static_cast<const unsigned char*>(data), size}, limits);
 }
 
 kith_status kith_channel_recv(kith_channel* channel, void* buffer, size_t capacity, size_t* out_size,
@@ -471,10 +459,10 @@ kith_status kith_channel_recv(kith_channel* channel, void* buffer, size_t capaci
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms) || out_size == nullptr || (buffer == nullptr && capacity != 0))
     return KITH_E_INVALID;
-  const deadline until = deadline_in(platform::clock_now(), timeout_ms);
-  turn mine(*self, self->mine().receiving, until);
+  const call_patience limits(timeout_ms, *self);
+  turn mine(*self, self->mine().receiving, limits);
   if (mine.status() != KITH_OK) return mine.status();
-  return receive(*self, {buffer, capacity, out_size}, until);
+  return receive(*self, {buffer, capacity, out_size}, limits);
 }
 
 void kith_channel_close(kith_channel* channel) { handle_close(channel, object_kind::channel); }

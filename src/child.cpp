@@ -31,9 +31,10 @@ void keep_mappings_only() {
   const auto keep_mapping = [](void*, object& object, void*) {
     platform::memory_keep_mapping_only(static_cast<segment_object&>(object).shared->segment.memory);
   };
-  handle_for_each(object_kind::memory, keep_mapping, nullptr);
-  handle_for_each(object_kind::array, keep_mapping, nullptr);
-  handle_for_each(object_kind::value, keep_mapping, nullptr);
+  constexpr object_kind segments[] = {object_kind::memory,    object_kind::array,     object_kind::value,
+                                      object_kind::semaphore, object_kind::condition, object_kind::event,
+                                      object_kind::barrier};
+  for (const object_kind kind : segments) handle_for_each(kind, keep_mapping, nullptr);
   const auto keep_lock = [](void*, object& object, void*) {
     platform::memory_keep_mapping_only(static_cast<lock_object&>(object).shared->segment.memory);
   };

@@ -14,6 +14,7 @@ struct deadline {
 };
 
 inline constexpr deadline no_deadline{UINT64_MAX};
+inline constexpr deadline at_once{0};  // try, and do not wait
 inline constexpr uint64_t ns_per_ms = 1'000'000;
 
 // The only timeouts there are: KITH_FOREVER, 0 and the positive numbers.
@@ -25,6 +26,7 @@ inline deadline deadline_after(uint64_t now_ns, uint64_t wait_ns) {
 
 inline deadline deadline_in(uint64_t now_ns, int64_t timeout_ms) {
   if (timeout_ms == KITH_FOREVER) return no_deadline;
+  if (timeout_ms == 0) return at_once;
   const uint64_t ms = static_cast<uint64_t>(timeout_ms);
   return deadline_after(now_ns, ms > UINT64_MAX / ns_per_ms ? UINT64_MAX : ms * ns_per_ms);
 }

@@ -4,6 +4,7 @@
 #include "allocator.h"
 #include "options.h"
 #include "segment_object.h"
+#include "waiting.h"
 
 namespace kith {
 
@@ -22,6 +23,15 @@ void destroy(object* self) {
 }
 
 constexpr object_class lock_class{object_kind::lock, begin_close, destroy};
+
+// Of a segment that holds nothing but the lock. Takes it over.
+kith_status open_own(shm::segment& segment, kith_lock** out) {
+  mapping* shared = mapping_make(static_cast<shm::segment&&>(segment));
+  void* handle = nullptr;
+  const kith_status status = shared == nullptr ? KITH_E_NO_MEMORY : lock_open(shared, false, &handle);
+  if (status == KITH_OK) *out = static_cast<kith_lock*>(handle);
+  return status;
+}
 
 }  // namespace
 
@@ -52,9 +62,18 @@ kith_status lock_wait(kith_lock* lock, int64_t timeout_ms);
 kith_status lock_wait(kith_lock* lock, int64_t timeout_ms) {
   pinned<lock_object> self(lock, object_kind::lock);
   if (self.status() != KITH_OK) return self.status();
-  const deadline until = deadline_in(platform::clock_now(), timeout_ms);
-  return shm::lock_acquire_slow(*self->state, self->waiting(), self->patience_until(until));
+  call_patience limits(timeout_ms, *self);
+  limits.last_probe_ns = &self->last_probe_ns;
+  return shm::lock_acquire_slow(*self->state, self->waiting(), limits);
 }
+
+void lock_set_options(shm::segment& made, uint32_t flags) {
+  shm::lock_state& state = *reinterpret_cast<shm::lock_state*>(made.state);
+  const bool recursive = (flags & KITH_LOCK_RECURSIVE) != 0;
+  state.options.store(recursive ? shm::lock_recursive : 0, std::memory_order_relaxed);
+}
+
+shm::lock_view lock_view_of(lock_object& self) { return {self.state, &self.waiting()}; }
 
 void lock_close_borrowed(kith_lock* lock) { handle_close(lock, object_kind::lock); }
 
@@ -64,20 +83,21 @@ using namespace kith;
 
 kith_status kith_lock_create(const kith_lock_options* options, kith_lock** out) {
   kith_lock_options wanted;
-  if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
+  if (kith_status status = read_options(options, wanted, KITH_LOCK_RECURSIVE); status != KITH_OK)
+    return status;
   if (out == nullptr) return KITH_E_INVALID;
-  void* made = nullptr;
-  kith_status status = segment_object_create(object_kind::lock, {shm::segment_kind::lock}, &made);
-  if (status == KITH_OK) *out = static_cast<kith_lock*>(made);
-  return status;
+  shm::segment made;
+  if (kith_status status = shm::segment_create({shm::segment_kind::lock}, made); status != KITH_OK)
+    return status;
+  lock_set_options(made, wanted.flags);
+  return open_own(made, out);
 }
 
 kith_status kith_lock_inherit(const char* name, kith_lock** out) {
   if (out == nullptr) return KITH_E_INVALID;
-  void* made = nullptr;
-  kith_status status = segment_object_inherit(object_kind::lock, name, &made);
-  if (status == KITH_OK) *out = static_cast<kith_lock*>(made);
-  return status;
+  shm::segment attached;
+  const kith_status status = segment_claim(shm::segment_kind::lock, name, attached);
+  return status == KITH_OK ? open_own(attached, out) : status;
 }
 
 kith_status kith_lock_acquire(kith_lock* lock, int64_t timeout_ms) {
@@ -98,6 +118,19 @@ kith_status kith_lock_mark_consistent(kith_lock* lock) {
   object* found = nullptr;
   if (kith_status status = handle_find(lock, object_kind::lock, found); status != KITH_OK) return status;
   return shm::lock_mark_consistent(*static_cast<lock_object*>(found)->state);
+}
+
+kith_status kith_lock_owner(kith_lock* lock, kith_owner* out) {
+  object* found = nullptr;
+  if (kith_status status = handle_find(lock, object_kind::lock, found); status != KITH_OK) return status;
+  if (out == nullptr) return KITH_E_INVALID;
+  const shm::lock_owner owner = shm::lock_look(*static_cast<lock_object*>(found)->state);
+  *out = {};
+  if (owner.who.nobody()) return KITH_OK;
+  out->pid = owner.who.pid();
+  out->held_ms = static_cast<int64_t>(owner.held_ns / ns_per_ms);
+  out->alive = platform::alive(owner.who) == liveness::dead ? 0 : 1;
+  return KITH_OK;
 }
 
 void kith_lock_close(kith_lock* lock) {

@@ -7,6 +7,13 @@
 
 using namespace kith;
 
+namespace {
+
+constexpr segment_class memory_class{
+    {object_kind::memory, nullptr, segment_object_destroy}, shm::segment_kind::memory, false};
+
+}  // namespace
+
 kith_status kith_memory_create(size_t size, const kith_memory_options* options, kith_memory** out) {
   kith_memory_options wanted;
   constexpr uint32_t known = KITH_MEMORY_READ_ONLY_SHARE | memory_commit_flags;
@@ -17,18 +24,11 @@ kith_status kith_memory_create(size_t size, const kith_memory_options* options, 
   plan.waited_on = false;
   plan.commit = wants_commit(wanted.flags, size);
   plan.read_only_share = (wanted.flags & KITH_MEMORY_READ_ONLY_SHARE) != 0;
-  void* made = nullptr;
-  kith_status status = segment_object_create(object_kind::memory, plan, &made);
-  if (status == KITH_OK) *out = static_cast<kith_memory*>(made);
-  return status;
+  return segment_make(memory_class, plan, out, [](shm::segment&) {});
 }
 
 kith_status kith_memory_inherit(const char* name, kith_memory** out) {
-  if (out == nullptr) return KITH_E_INVALID;
-  void* made = nullptr;
-  kith_status status = segment_object_inherit(object_kind::memory, name, &made);
-  if (status == KITH_OK) *out = static_cast<kith_memory*>(made);
-  return status;
+  return segment_inherit(memory_class, name, out);
 }
 
 void* kith_memory_data(const kith_memory* memory) {

@@ -18,7 +18,19 @@
 
 namespace kith {
 
-enum class object_kind : uint32_t { process = 1, memory = 2, array = 3, value = 4, lock = 5, channel = 6 };
+enum class object_kind : uint32_t {
+  process = 1,
+  memory = 2,
+  array = 3,
+  value = 4,
+  lock = 5,
+  channel = 6,
+  semaphore = 7,
+  condition = 8,
+  event = 9,
+  barrier = 10,
+  cancel = 11
+};
 
 struct object;
 

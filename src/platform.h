@@ -2,7 +2,7 @@
 // What a port must provide. src/posix and src/win32 implement it, file for file; nothing else in the library calls the OS, but for
 // what libuv does well (docs/internals.md lists it).
 //
-// Arguments are already checked. Calls restart after EINTR; they never throw, print or abort. A call that fails because the OS
+// Arguments are already checked. Calls restart after EINTR, but for wait and process_await; they never throw, print or abort. A call that fails because the OS
 // failed returns fail(number), which keeps the number for kith_os_error. Out parameters are written on success only.
 #pragma once
 
@@ -41,6 +41,7 @@ uint64_t clock_now();  // nanoseconds, monotonic, the same clock in every proces
 kith_status random_bytes(void* out, size_t size);
 uint32_t cpu_count();       // that this process may run on
 void pause_cpu();           // a hint to the core that this thread spins
+void yield_cpu();           // lets another thread that is ready have this core
 bool has(int32_t feature);  // KITH_HAS_...
 // Whether two names of environment variables, given by their lengths, name the same variable.
 bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length);
@@ -96,7 +97,12 @@ uint32_t parking_slots_wanted();
 kith_status wait_area_open(wait_area& area);  // area.slots, slot_count and id are filled in
 void wait_area_close(wait_area& area);
 
-enum class wait_result { look_again, timed_out, watched_died };
+enum class wait_result {
+  look_again,
+  timed_out,
+  watched_died,
+  interrupted  // a signal handler ran in this thread
+};
 
 // Sleeps until a wake for this word that is issued after we began, the deadline, or (where the OS can) the end of `watch`.
 // Comes back at once when the word is not `expected`: at least the low 32 bits are compared, so every change that matters must
@@ -170,7 +176,7 @@ void process_disown(process& self);  // its handles are closed, and their number
 void memory_keep_mapping_only(memory& self);
 
 int64_t process_id(const process& self);
-// KITH_OK: it has ended (nothing is reaped yet); KITH_E_TIMEOUT. Several threads may wait at once.
+// KITH_OK: it has ended (nothing is reaped yet); KITH_E_TIMEOUT; KITH_E_INTERRUPTED: a signal handler ran. Several threads may wait at once.
 kith_status process_await(const process& self, deadline until);
 // Reaps a process that has ended. Called once, and not while another call on the process runs. A signal we sent, or its
 // stand-in on Windows, is KITH_EXIT_SIGNAL with 15 or 9; the caller knows whether it was us.

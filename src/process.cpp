@@ -14,12 +14,12 @@
 #include "object.h"
 #include "options.h"
 #include "segment_object.h"
+#include "waiting.h"
 
 namespace kith {
 
 namespace {
 
-constexpr uint64_t longest_slice_ns = 100 * ns_per_ms;  // how long a close by another thread may go unnoticed
 constexpr int64_t code_of_terminate = 15;
 constexpr int64_t code_of_kill = 9;
 
@@ -177,6 +177,20 @@ void explain(const process_object& self, kith_exit& end) {
   }
 }
 
+// In slices: what ends the wait early does not wake it.
+kith_status await_end(const process_object& self, const shm::patience& limits) {
+  shm::waiter waiting(limits);
+  while (!self.collected.load(std::memory_order_acquire)) {
+    const uint64_t now = platform::clock_now();
+    const deadline slice = earlier(limits.until, deadline_after(now, shm::longest_slice_ns));
+    const kith_status status = platform::process_await(self.process, slice);
+    const bool goes_on = status == KITH_E_TIMEOUT || (status == KITH_E_INTERRUPTED && !limits.interruptible);
+    if (!goes_on) return status;
+    if (const kith_status stop = waiting.must_stop(platform::clock_now()); stop != KITH_OK) return stop;
+  }
+  return KITH_OK;
+}
+
 kith_exit collect(process_object& self) {
   library_guard guard;
   if (!self.collected.load(std::memory_order_relaxed)) {
@@ -244,16 +258,8 @@ kith_status kith_process_wait(kith_process* process, int64_t timeout_ms, kith_ex
   pinned<process_object> self(process, object_kind::process);
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms) || out == nullptr || !is_ours(*self)) return KITH_E_INVALID;
-  const deadline until = deadline_in(platform::clock_now(), timeout_ms);
-  while (!self->collected.load(std::memory_order_acquire)) {
-    const uint64_t now = platform::clock_now();
-    const deadline slice = earlier(until, deadline_after(now, longest_slice_ns));
-    kith_status status = platform::process_await(self->process, slice);
-    if (status == KITH_OK) break;
-    if (status != KITH_E_TIMEOUT) return status;
-    if (self->closed.load(std::memory_order_seq_cst)) return KITH_E_CLOSED;
-    if (passed(until, platform::clock_now())) return KITH_E_TIMEOUT;
-  }
+  const call_patience limits(timeout_ms, *self);
+  if (kith_status status = await_end(*self, limits); status != KITH_OK) return status;
   *out = collect(*self);
   return KITH_OK;
 }

@@ -10,35 +10,6 @@ namespace kith {
 
 namespace {
 
-void begin_close(object& self) {
-  segment_object& each = static_cast<segment_object&>(self);
-  if (each.lock != nullptr) lock_close_borrowed(each.lock);
-}
-
-void destroy(object* self) {
-  segment_object* each = static_cast<segment_object*>(self);
-  mapping_release(each->shared);
-  unmake(each);
-}
-
-constexpr object_class memory_class{object_kind::memory, begin_close, destroy};
-constexpr object_class array_class{object_kind::array, begin_close, destroy};
-constexpr object_class value_class{object_kind::value, begin_close, destroy};
-
-const object_class& class_of(object_kind kind) {
-  if (kind == object_kind::memory) return memory_class;
-  return kind == object_kind::array ? array_class : value_class;
-}
-
-shm::segment_kind segment_kind_of(object_kind kind) {
-  switch (kind) {
-    case object_kind::memory: return shm::segment_kind::memory;
-    case object_kind::array: return shm::segment_kind::array;
-    case object_kind::value: return shm::segment_kind::value;
-    default: return shm::segment_kind::lock;
-  }
-}
-
 // With a reference of its own for the lock.
 kith_status open_lock_of(segment_object& self) {
   self.shared->references.fetch_add(1, std::memory_order_relaxed);  // we hold one: it cannot go
@@ -49,27 +20,38 @@ kith_status open_lock_of(segment_object& self) {
 }
 
 // Takes over the reference.
-kith_status open_object(object_kind kind, mapping* shared, void** out) {
+kith_status open_object(const segment_class& type, mapping* shared, void** out) {
   segment_object* self = make<segment_object>();
   if (self == nullptr) {
     mapping_release(shared);
     return KITH_E_NO_MEMORY;
   }
-  self->type = &class_of(kind);
+  self->type = &type;
   self->shared = shared;
-  kith_status status = kind == object_kind::memory ? KITH_OK : open_lock_of(*self);
+  kith_status status = type.has_lock ? open_lock_of(*self) : KITH_OK;
   void* handle = status == KITH_OK ? handle_open(self) : nullptr;
   if (handle != nullptr) {
     *out = handle;
     return KITH_OK;
   }
   if (status == KITH_OK) status = KITH_E_NO_MEMORY;
-  begin_close(*self);
-  destroy(self);
+  segment_object_begin_close(*self);
+  segment_object_destroy(self);
   return status;
 }
 
 }  // namespace
+
+void segment_object_begin_close(object& self) {
+  segment_object& each = static_cast<segment_object&>(self);
+  if (each.lock != nullptr) lock_close_borrowed(each.lock);
+}
+
+void segment_object_destroy(object* self) {
+  segment_object* each = static_cast<segment_object*>(self);
+  mapping_release(each->shared);
+  unmake(each);
+}
 
 void mapping_release(mapping* self) {
   // Acquire and release: the last one closes the segment after everything that the others did in it.
@@ -78,29 +60,31 @@ void mapping_release(mapping* self) {
   unmake(self);
 }
 
-kith_status segment_object_open(object_kind kind, shm::segment&& segment, void** out) {
+mapping* mapping_make(shm::segment&& segment) {
   mapping* shared = make<mapping>();
   if (shared == nullptr) {
     shm::segment_close(segment);
-    return KITH_E_NO_MEMORY;
+    return nullptr;
   }
   shared->segment = std::move(segment);
-  return kind == object_kind::lock ? lock_open(shared, false, out) : open_object(kind, shared, out);
+  return shared;
 }
 
-kith_status segment_object_create(object_kind kind, const shm::segment_plan& plan, void** out) {
-  shm::segment made;
-  if (kith_status status = shm::segment_create(plan, made); status != KITH_OK) return status;
-  return segment_object_open(kind, std::move(made), out);
+kith_status segment_object_open(const segment_class& type, shm::segment&& segment, void** out) {
+  mapping* shared = mapping_make(std::move(segment));
+  return shared == nullptr ? KITH_E_NO_MEMORY : open_object(type, shared, out);
 }
 
-kith_status segment_object_inherit(object_kind kind, const char* name, void** out) {
+kith_status segment_claim(shm::segment_kind kind, const char* name, shm::segment& out) {
   claimed_share claimed;
-  if (kith_status status = share_claim(name, segment_kind_of(kind), claimed); status != KITH_OK)
-    return status;
+  if (kith_status status = share_claim(name, kind, claimed); status != KITH_OK) return status;
+  return shm::segment_attach(std::move(claimed.handles[0]), kind, out);
+}
+
+kith_status segment_object_inherit(const segment_class& type, const char* name, void** out) {
   shm::segment attached;
-  kith_status status = shm::segment_attach(std::move(claimed.handles[0]), segment_kind_of(kind), attached);
-  return status == KITH_OK ? segment_object_open(kind, std::move(attached), out) : status;
+  kith_status status = segment_claim(type.segment, name, attached);
+  return status == KITH_OK ? segment_object_open(type, std::move(attached), out) : status;
 }
 
 const segment_object* segment_object_find(const void* handle, object_kind kind) {

@@ -19,9 +19,17 @@ struct mapping {
   shm::segment segment;
 };
 
+// The class of an object that is one segment, and nothing else.
+struct segment_class : object_class {
+  shm::segment_kind segment;
+  bool has_lock;  // one that the user borrows: of an array or value
+};
+
 struct segment_object : object {
   mapping* shared = nullptr;
-  kith_lock* lock = nullptr;  // of an array or value, borrowed by the user
+  kith_lock* lock = nullptr;               // of an array or value, borrowed by the user
+  std::atomic<uint64_t> last_probe_ns{0};  // of a semaphore: when it was last seen to whether holders live
+  std::atomic<uint32_t> hint{0};           // of a semaphore: where the last permit was found
 
   const shm::segment& segment() const { return shared->segment; }
   void* data() const { return shared->segment.data; }
@@ -34,18 +42,54 @@ struct lock_object : object {
   std::atomic<uint64_t> last_probe_ns{0};
 
   wait_area& waiting() { return shared->segment.waiting; }
-  shm::patience patience_until(deadline until) { return {until, &closed, &last_probe_ns}; }
 };
 
+// Takes over the segment; nullptr: no memory.
+mapping* mapping_make(shm::segment&& segment);
 void mapping_release(mapping* self);
 
-// Makes a handle for a segment of that kind, which it takes over; with a lock where the kind has one.
-kith_status segment_object_open(object_kind kind, shm::segment&& segment, void** out);
-kith_status segment_object_create(object_kind kind, const shm::segment_plan& plan, void** out);
-kith_status segment_object_inherit(object_kind kind, const char* name, void** out);
+// For the table of functions of a segment_class. A class that is waited on has a begin_close of its own.
+void segment_object_begin_close(object& self);
+void segment_object_destroy(object* self);
+
+// Makes a handle for a segment of that class, which it takes over, also when it fails.
+kith_status segment_object_open(const segment_class& type, shm::segment&& segment, void** out);
+kith_status segment_object_inherit(const segment_class& type, const char* name, void** out);
 
 // The segment behind a handle without pinning it; nullptr: NULL, closed or another kind.
 const segment_object* segment_object_find(const void* handle, object_kind kind);
+
+// What all `inherit` functions do.
+template <class Handle>
+kith_status segment_inherit(const segment_class& type, const char* name, Handle** out) {
+  if (out == nullptr) return KITH_E_INVALID;
+  void* made = nullptr;
+  const kith_status status = segment_object_inherit(type, name, &made);
+  if (status == KITH_OK) *out = static_cast<Handle*>(made);
+  return status;
+}
+
+// What all `create` functions end with. `prepare(segment)` writes what the object begins with, before anybody else has it.
+template <class Handle, class Prepare>
+kith_status segment_make(const segment_class& type, const shm::segment_plan& plan, Handle** out,
+                         Prepare prepare) {
+  shm::segment made;
+  kith_status status = shm::segment_create(plan, made);
+  if (status != KITH_OK) return status;
+  prepare(made);
+  void* handle = nullptr;
+  status = segment_object_open(type, static_cast<shm::segment&&>(made), &handle);
+  if (status == KITH_OK) *out = static_cast<Handle*>(handle);
+  return status;
+}
+
+// A segment that another process gave to this one under a name.
+kith_status segment_claim(shm::segment_kind kind, const char* name, shm::segment& out);
+
+// KITH_LOCK_... of a segment that nobody else has yet.
+void lock_set_options(shm::segment& made, uint32_t flags);
+// The lock behind a handle, pinned by the caller.
+shm::lock_view lock_view_of(lock_object& self);
 
 // A handle for the lock in a segment. Takes over a reference, also when it fails.
 kith_status lock_open(mapping* shared, bool borrowed, void** out);

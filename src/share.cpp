@@ -19,12 +19,6 @@ kith_status describe_segment(const mapping& shared, shm::segment_kind kind, give
 // Says what a child needs to get the object; reserves a channel end, so that nobody uses it while it moves.
 kith_status describe(object& self, given_share& out) {
   switch (self.type->kind) {
-    case object_kind::memory:
-      return describe_segment(*static_cast<segment_object&>(self).shared, shm::segment_kind::memory, out);
-    case object_kind::array:
-      return describe_segment(*static_cast<segment_object&>(self).shared, shm::segment_kind::array, out);
-    case object_kind::value:
-      return describe_segment(*static_cast<segment_object&>(self).shared, shm::segment_kind::value, out);
     case object_kind::lock: {
       lock_object& lock = static_cast<lock_object&>(self);
       return lock.borrowed ? KITH_E_MISMATCH : describe_segment(*lock.shared, shm::segment_kind::lock, out);
@@ -37,7 +31,11 @@ kith_status describe(object& self, given_share& out) {
       out.handles[1] = platform::stream_handle(channel.stream);
       return channel_begin_move(channel);
     }
-    default: return KITH_E_MISMATCH;
+    case object_kind::process:
+    case object_kind::cancel: return KITH_E_MISMATCH;
+    default:
+      return describe_segment(*static_cast<segment_object&>(self).shared,
+                              static_cast<const segment_class*>(self.type)->segment, out);
   }
 }
 

@@ -16,10 +16,10 @@ struct status_entry {
 constexpr status_entry statuses[] = {
     {KITH_OK, "KITH_OK", "the call succeeded"},
     {KITH_OWNER_DIED, "KITH_OWNER_DIED",
-     "you hold the lock, but a process died while it held it: check or repair what the lock protects, then "
-     "call "
-     "kith_lock_mark_consistent"},
+     "you hold the lock (or permit), but a process died while it held it: check or repair what it protects, "
+     "then, for a lock, call kith_lock_mark_consistent"},
     {KITH_NOT_EQUAL, "KITH_NOT_EQUAL", "the element had another value than expected; nothing was exchanged"},
+    {KITH_LAST, "KITH_LAST", "you were the last to arrive at the barrier, and all have been let go"},
     {KITH_E_INVALID, "KITH_E_INVALID",
      "an argument is wrong: NULL, zero, out of range, contradictory, or a handle that has been closed"},
     {KITH_E_NO_MEMORY, "KITH_E_NO_MEMORY",
@@ -37,14 +37,15 @@ constexpr status_entry statuses[] = {
      "parent gave"},
     {KITH_E_DENIED, "KITH_E_DENIED", "the OS does not allow it to this user; check the file's permissions"},
     {KITH_E_LIMIT, "KITH_E_LIMIT",
-     "out of descriptors, handles or processes; close what is not needed, or raise the limit (ulimit -n, "
-     "ulimit -u)"},
+     "out of descriptors, handles or processes (close what is not needed, or raise the limit: ulimit -n, "
+     "ulimit -u), or past the bound of a semaphore or condition"},
     {KITH_E_UNSUPPORTED, "KITH_E_UNSUPPORTED",
      "this OS or this version of kith cannot do it: a flag or field it does not know, or a feature that "
      "kith_has denies"},
     {KITH_E_OS, "KITH_E_OS", "the OS failed in an unexpected way; kith_os_error tells its number"},
     {KITH_E_EXISTS, "KITH_E_EXISTS", "the name is already in use"},
-    {KITH_E_NOT_OWNER, "KITH_E_NOT_OWNER", "the lock is not held by the calling thread"},
+    {KITH_E_NOT_OWNER, "KITH_E_NOT_OWNER",
+     "the lock is not held by the calling thread, or no permit of the semaphore by this process"},
     {KITH_E_MISMATCH, "KITH_E_MISMATCH",
      "it is of another kind, type, size or build than expected; if both sides agree on that, they use "
      "different versions"},
@@ -68,6 +69,13 @@ constexpr status_entry statuses[] = {
     {KITH_E_BUSY, "KITH_E_BUSY",
      "the channel end cannot be given now: another thread uses it, or a message is half received; receive it "
      "first"},
+    {KITH_E_INTERRUPTED, "KITH_E_INTERRUPTED",
+     "a signal handler ran while the thread waited; do what the handler asked for, then call again"},
+    {KITH_E_CANCELLED, "KITH_E_CANCELLED",
+     "the kith_cancel that this thread uses was fired; kith_cancel_reset makes it as new"},
+    {KITH_E_BROKEN, "KITH_E_BROKEN",
+     "a party of the barrier died, timed out or aborted it; put things in order, then call "
+     "kith_barrier_reset"},
 };
 
 const status_entry* find(kith_status status) {

@@ -6,10 +6,14 @@
 #include "options.h"
 #include "segment_object.h"
 #include "shm/element.h"
+#include "waiting.h"
 
 using namespace kith;
 
 namespace {
+
+constexpr segment_class value_class{
+    {object_kind::value, segment_object_begin_close, segment_object_destroy}, shm::segment_kind::value, true};
 
 template <class Operation>
 kith_status on_value(kith_value* value, Operation operation) {
@@ -26,7 +30,8 @@ class struct_access {
       : state_(*reinterpret_cast<shm::lock_state*>(self.shared->segment.state)),
         waiting_(self.shared->segment.waiting) {
     if (shm::lock_held_by_me(state_)) return;
-    status_ = shm::lock_acquire(state_, waiting_, {no_deadline, &self.closed});
+    const call_patience limits(KITH_FOREVER, self);
+    status_ = shm::lock_acquire(state_, waiting_, limits);
     acquired_ = status_ >= KITH_OK;
   }
   ~struct_access() {
@@ -53,28 +58,22 @@ class struct_access {
 kith_status kith_value_create(kith_type type, const void* initial, const kith_value_options* options,
                               kith_value** out) {
   kith_value_options wanted;
-  if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
+  if (kith_status status = read_options(options, wanted, KITH_LOCK_RECURSIVE); status != KITH_OK)
+    return status;
   if (out == nullptr) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::value};
   plan.type = type;
   kith_status status = shm::element_size_of(type, wanted.element_size, plan.element_size);
   if (status != KITH_OK) return status;
   plan.data_size = plan.element_size;
-  shm::segment made;
-  if (status = shm::segment_create(plan, made); status != KITH_OK) return status;
-  if (initial != nullptr) std::memcpy(made.data, initial, plan.data_size);
-  void* handle = nullptr;
-  status = segment_object_open(object_kind::value, static_cast<shm::segment&&>(made), &handle);
-  if (status == KITH_OK) *out = static_cast<kith_value*>(handle);
-  return status;
+  return segment_make(value_class, plan, out, [&](shm::segment& made) {
+    lock_set_options(made, wanted.flags);
+    if (initial != nullptr) std::memcpy(made.data, initial, plan.data_size);
+  });
 }
 
 kith_status kith_value_inherit(const char* name, kith_value** out) {
-  if (out == nullptr) return KITH_E_INVALID;
-  void* made = nullptr;
-  kith_status status = segment_object_inherit(object_kind::value, name, &made);
-  if (status == KITH_OK) *out = static_cast<kith_value*>(made);
-  return status;
+  return segment_inherit(value_class, name, out);
 }
 
 void* kith_value_data(const kith_value* value) {

@@ -54,8 +54,9 @@ enum {
   KITH_OK = 0,
 
   /* News: the call succeeded. */
-  KITH_OWNER_DIED = 1, /* you hold the lock, but a process died while it held it: check or repair what the lock protects */
+  KITH_OWNER_DIED = 1, /* you hold the lock or permit, but a process died while it held it: check or repair what it protects */
   KITH_NOT_EQUAL = 2,  /* compare_exchange: the element had another value, which was written to *expected */
+  KITH_LAST = 3,       /* you were the last to arrive at the barrier: all have been let go */
 
   /* Failures. */
   KITH_E_INVALID = -1,       /* an argument is wrong: NULL, zero, out of range, contradictory, or a closed handle */
@@ -66,11 +67,11 @@ enum {
   KITH_E_TOO_LARGE = -6,     /* larger than the buffer (the message is kept) or than this machine can address */
   KITH_E_NOT_FOUND = -7,     /* there is no program, function or share of that name */
   KITH_E_DENIED = -8,        /* the OS does not allow it to this user */
-  KITH_E_LIMIT = -9,         /* out of descriptors, handles or processes: an OS limit was reached */
+  KITH_E_LIMIT = -9,         /* out of descriptors, handles or processes (a limit of the OS); or the bound of a semaphore is reached */
   KITH_E_UNSUPPORTED = -10,  /* this OS, or this version of the library, cannot do it */
   KITH_E_OS = -11,           /* the OS failed in a way that has no status of its own: see kith_os_error */
   KITH_E_EXISTS = -12,       /* the name is already in use */
-  KITH_E_NOT_OWNER = -13,    /* the lock is not held by the calling thread */
+  KITH_E_NOT_OWNER = -13,    /* the lock is not held by the calling thread, or no permit by this process */
   KITH_E_MISMATCH = -14,     /* another kind, type, size or build than was expected */
   KITH_E_PROTOCOL = -15,     /* the peer wrote what kith does not write; the channel is good only for close */
   KITH_E_MOVED = -16,        /* the channel end, or the share of that name, was already handed on */
@@ -79,7 +80,10 @@ enum {
   KITH_E_NO_FUNCTION = -19,  /* `entry` does not point into the code of the program or of a library that is loaded */
   KITH_E_NOT_A_PROGRAM = -20, /* the file is there but the OS cannot run it: a directory, or of an unknown format */
   KITH_E_BAD_CWD = -21,      /* the working directory for the child does not exist or cannot be entered */
-  KITH_E_BUSY = -22          /* it cannot be handed on now: a message is half received */
+  KITH_E_BUSY = -22,         /* it cannot be handed on now: a message is half received */
+  KITH_E_INTERRUPTED = -23,  /* a signal handler ran while the thread waited, which had asked to be told: see kith_wait_interruptible */
+  KITH_E_CANCELLED = -24,    /* the kith_cancel that the thread uses has been fired */
+  KITH_E_BROKEN = -25        /* a party of the barrier died, timed out or aborted it: see kith_barrier_reset */
 };
 
 /* Names a status, as in "KITH_E_TIMEOUT".
@@ -137,6 +141,11 @@ typedef struct kith_memory kith_memory;
 typedef struct kith_array kith_array;
 typedef struct kith_value kith_value;
 typedef struct kith_lock kith_lock;
+typedef struct kith_semaphore kith_semaphore;
+typedef struct kith_condition kith_condition;
+typedef struct kith_event kith_event;
+typedef struct kith_barrier kith_barrier;
+typedef struct kith_cancel kith_cancel;
 typedef struct kith_channel kith_channel;
 
 /* What an element of an array, or a value, is. */
@@ -156,16 +165,20 @@ enum {
   KITH_STRUCT = 11 /* bytes of your own meaning; the size is given in the options */
 };
 
+/* A flag for the options of a lock, array or value: the thread that holds the lock may acquire it again, and releases it as often. */
+enum { KITH_LOCK_RECURSIVE = 8 };
+
 /* ==== sharing ======================================================================================================= */
 
 /* An object, and the name by which the child asks for it.
  *
- * Memory, arrays, values and locks are shared by giving: parent and child then hold them alike. A channel end is moved: the
- * child is its holder from then on, and the parent's handle is only good for close. If the spawn fails, nothing has moved.
+ * Memory, arrays, values, locks, semaphores, conditions, events and barriers are shared by giving: parent and child then hold them alike.
+ * A channel end is moved: the child is its holder from then on, and the parent's handle is only good for close. If the spawn fails,
+ * nothing has moved.
  * An object may be given under several names, a channel end under one. Names are 1 to 255 bytes of UTF-8. */
 typedef struct kith_share {
   const char *name;
-  const void *object; /* a kith_memory, kith_array, kith_value, kith_lock or kith_channel */
+  const void *object; /* a handle of any of these kinds */
 } kith_share;
 
 /* ==== process ======================================================================================================= */
@@ -248,7 +261,8 @@ typedef struct kith_exit {
 KITH_API kith_status kith_process_spawn(const kith_process_options *options, kith_process **out);
 
 /* Waits until the process has ended and tells how. Asking again, from this or another thread, gives the same answer.
- * Returns: KITH_OK; KITH_E_TIMEOUT (it runs on); KITH_E_CLOSED (another thread closed the handle meanwhile); KITH_E_INVALID; KITH_E_OS.
+ * Returns: KITH_OK; KITH_E_TIMEOUT (it runs on); KITH_E_CLOSED (another thread closed the handle meanwhile); KITH_E_CANCELLED,
+ * KITH_E_INTERRUPTED (it runs on; ask again); KITH_E_INVALID; KITH_E_OS.
  * Threads: any number may wait for one process. Since: 0.1 */
 KITH_API kith_status kith_process_wait(kith_process *process, int64_t timeout_ms, kith_exit *out);
 
@@ -336,7 +350,7 @@ KITH_API void kith_memory_close(kith_memory *memory);
 
 typedef struct kith_array_options {
   uint32_t struct_size;  /* sizeof(kith_array_options) */
-  uint32_t flags;        /* KITH_MEMORY_COMMIT or KITH_MEMORY_LAZY */
+  uint32_t flags;        /* KITH_MEMORY_COMMIT or KITH_MEMORY_LAZY; KITH_LOCK_RECURSIVE */
   uint64_t element_size; /* KITH_STRUCT: bytes of an element; other types: 0 or their size */
 } kith_array_options;
 
@@ -394,7 +408,7 @@ KITH_API void kith_array_close(kith_array *array);
 
 typedef struct kith_value_options {
   uint32_t struct_size;  /* sizeof(kith_value_options) */
-  uint32_t flags;        /* none yet: 0 */
+  uint32_t flags;        /* KITH_LOCK_RECURSIVE */
   uint64_t element_size; /* KITH_STRUCT: bytes of the value; other types: 0 or their size */
 } kith_value_options;
 
@@ -455,7 +469,7 @@ KITH_API void kith_value_close(kith_value *value);
 
 typedef struct kith_lock_options {
   uint32_t struct_size; /* sizeof(kith_lock_options) */
-  uint32_t flags;       /* none yet: 0 */
+  uint32_t flags;       /* KITH_LOCK_RECURSIVE */
 } kith_lock_options;
 
 /* Creates a lock for threads of any number of processes. It belongs to the thread that acquired it, until that thread releases it
@@ -471,11 +485,15 @@ KITH_API kith_status kith_lock_inherit(const char *name, kith_lock **out);
 /* Acquires the lock, waiting until it is free, its owner has died, or the time is up. With timeout 0 it tries once.
  *
  * A process that dies, or is killed, while it holds the lock sets it free: whoever acquires it next gets KITH_OWNER_DIED, holds the
- * lock, and should repair what it protects, then call kith_lock_mark_consistent. A suspended process is not dead. A thread that ends
- * while it holds the lock, and a process that calls exec while it holds the lock, keep it held.
- * Returns: KITH_OK; KITH_OWNER_DIED (held, too); KITH_E_TIMEOUT; KITH_E_DEADLOCK (this thread holds it); KITH_E_CLOSED (another thread
- * closed the handle meanwhile); KITH_E_INVALID.
- * Threads: any, in any process. Since: 0.1 */
+ * lock, and should repair what it protects, then call kith_lock_mark_consistent. A process that is a zombie is dead; one that is
+ * suspended, or whose first thread has ended while others run, is not. A thread that ends while it holds the lock, and a process
+ * that calls exec while it holds the lock, keep it held.
+ * The owner of a recursive lock (KITH_LOCK_RECURSIVE) acquires it again at once, and releases it as many times.
+ * Returns: KITH_OK; KITH_OWNER_DIED (held, too); KITH_E_TIMEOUT; KITH_E_DEADLOCK (this thread holds it, and it is not recursive);
+ * KITH_E_CLOSED (another thread closed the handle meanwhile); KITH_E_CANCELLED, KITH_E_INTERRUPTED (it is not held; ask again);
+ * KITH_E_LIMIT (held 2^32 times); KITH_E_INVALID.
+ * Threads: any, in any process. Platforms: a death is noticed while waiting after some 13 ms (25 at most, on an idle machine), on Windows at once.
+ * Since: 0.1 */
 KITH_API kith_status kith_lock_acquire(kith_lock *lock, int64_t timeout_ms);
 
 /* Releases the lock. After KITH_OWNER_DIED without kith_lock_mark_consistent, the next owner is told KITH_OWNER_DIED as well.
@@ -488,9 +506,253 @@ KITH_API kith_status kith_lock_release(kith_lock *lock);
  * Threads: only the thread that holds it. Since: 0.1 */
 KITH_API kith_status kith_lock_mark_consistent(kith_lock *lock);
 
+/* Who holds a lock. */
+typedef struct kith_owner {
+  int64_t pid;     /* of the process; 0: nobody holds the lock */
+  int64_t held_ms; /* how long it has held the lock, as far as anybody has watched: since somebody began to wait for it, or since this
+                      function was first called meanwhile. An owner nobody waits for is not watched, because a clock costs
+                      more than a lock */
+  int32_t alive;   /* 0: it has ended; the lock goes to whoever acquires it next */
+  int32_t reserved;
+} kith_owner;
+
+/* Tells who holds the lock, for a message such as "gave up: process 123 has held the lock for 41 s". The answer may be out of date
+ * when it arrives: decide nothing by it.
+ * Returns: KITH_OK; KITH_E_INVALID. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_lock_owner(kith_lock *lock, kith_owner *out);
+
 /* Lets go of the lock. If this process holds it, it stays held until the process ends: release it first.
  * Threads: any; never blocks. A lock borrowed from an array or value is left alone. Since: 0.1 */
 KITH_API void kith_lock_close(kith_lock *lock);
+
+/* ==== semaphore ===================================================================================================== */
+
+enum {
+  KITH_SEMAPHORE_SIGNAL = 1 /* permits belong to nobody: who releases need not have acquired. For signalling, and for counting what one
+                               process makes and another one takes. A permit that a process acquired and never gave back is gone with it */
+};
+
+enum {
+  KITH_SEMAPHORE_LARGEST = 1000000000, /* the most that a semaphore can count */
+  KITH_SEMAPHORE_MOST_OWNED = 4096     /* the most permits of a semaphore without KITH_SEMAPHORE_SIGNAL */
+};
+
+typedef struct kith_semaphore_options {
+  uint32_t struct_size; /* sizeof(kith_semaphore_options) */
+  uint32_t flags;       /* KITH_SEMAPHORE_SIGNAL */
+  uint32_t maximum;     /* KITH_SEMAPHORE_SIGNAL: the bound; 0: KITH_SEMAPHORE_LARGEST. Otherwise 0, or equal to `initial` */
+  uint32_t reserved;
+} kith_semaphore_options;
+
+/* Creates a semaphore with that many permits. Up to so many can be held at once, by any processes. A permit belongs to the process that
+ * acquired it, until one of its threads releases it or the process ends: the permits of the dead come back.
+ * Returns: KITH_OK; KITH_E_INVALID (out NULL, no permits, or more than KITH_SEMAPHORE_MOST_OWNED; with KITH_SEMAPHORE_SIGNAL: more than
+ * the maximum, which is at most KITH_SEMAPHORE_LARGEST); KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_semaphore_create(uint32_t initial, const kith_semaphore_options *options, kith_semaphore **out);
+
+/* Takes the semaphore that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_semaphore_inherit(const char *name, kith_semaphore **out);
+
+/* Acquires a permit, waiting until there is one, a holder has died, or the time is up. With timeout 0 it tries once.
+ * Returns: KITH_OK; KITH_OWNER_DIED (acquired; the process that held this permit has died without releasing it: look after what it did);
+ * KITH_E_TIMEOUT; KITH_E_CLOSED (another thread closed the handle meanwhile); KITH_E_CANCELLED, KITH_E_INTERRUPTED (nothing was
+ * acquired; ask again); KITH_E_INVALID.
+ * Threads: any, in any process. Platforms: as kith_lock_acquire. Since: 0.1 */
+KITH_API kith_status kith_semaphore_acquire(kith_semaphore *semaphore, int64_t timeout_ms);
+
+/* Releases a permit.
+ * Returns: KITH_OK; KITH_E_NOT_OWNER (this process holds none; not with KITH_SEMAPHORE_SIGNAL); KITH_E_LIMIT (KITH_SEMAPHORE_SIGNAL:
+ * the maximum is reached); KITH_E_INVALID. When it fails, nothing was done.
+ * Threads: any of the process that holds the permit; with KITH_SEMAPHORE_SIGNAL any. A child made by fork holds none of its parent's permits.
+ * Since: 0.1 */
+KITH_API kith_status kith_semaphore_release(kith_semaphore *semaphore);
+
+/* Tells how many permits are free. The answer may be out of date when it arrives. Permits of the dead count as held until somebody needs them.
+ * Returns: the number; 0 when the handle is NULL or closed. Threads: any, in any process. Since: 0.1 */
+KITH_API uint32_t kith_semaphore_available(const kith_semaphore *semaphore);
+
+/* Lets go of the semaphore. Permits that this process holds stay held until it ends: release them first.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_semaphore_close(kith_semaphore *semaphore);
+
+/* ==== condition ===================================================================================================== */
+
+enum { KITH_CONDITION_MOST_WAITERS = 1024 };
+
+typedef struct kith_condition_options {
+  uint32_t struct_size; /* sizeof(kith_condition_options) */
+  uint32_t flags;       /* none yet: 0 */
+} kith_condition_options;
+
+/* Creates a condition variable: processes wait with it until another one has changed what a lock protects.
+ * Returns: as kith_lock_create. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_condition_create(const kith_condition_options *options, kith_condition **out);
+
+/* Takes the condition that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_condition_inherit(const char *name, kith_condition **out);
+
+/* Releases the lock, waits for a notification, and acquires the lock again, as often as it was held if it is recursive. Any lock will
+ * do, also that of an array or value; all that wait with a condition should use the same.
+ *
+ * A notification is for one waiter that waits already, and none is lost: if the waiter it went to dies before it comes back, another
+ * one gets it. Only then may a wait end without a notification of its own: look again at what you wait for.
+ *
+ * The lock is held again whatever is returned, but for KITH_E_NOT_OWNER and KITH_E_INVALID (nothing was done), and for the case that another thread
+ * closes the lock or its array meanwhile (KITH_E_CLOSED). The timeout is for the notification; the lock is waited for as long as it takes.
+ * Returns: KITH_OK (notified); KITH_OWNER_DIED (a process died while it held the lock, which is yours now; perhaps notified, perhaps not);
+ * KITH_E_TIMEOUT; KITH_E_CANCELLED, KITH_E_INTERRUPTED, KITH_E_CLOSED (another thread closed the condition): not notified;
+ * KITH_E_NOT_OWNER (the calling thread does not hold the lock); KITH_E_LIMIT (KITH_CONDITION_MOST_WAITERS wait already); KITH_E_INVALID.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_condition_wait(kith_condition *condition, kith_lock *lock, int64_t timeout_ms);
+
+/* Notifies up to `count` of those that wait now, no more; in turn, so that nobody waits for ever. It never waits for them, and a
+ * dead one does not hold it up. The lock need not be held, though it is the rule to hold it.
+ * Returns: KITH_OK, also when nobody waits; KITH_E_INVALID. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_condition_notify(kith_condition *condition, uint32_t count);
+
+/* Notifies all that wait now.
+ * Returns: as kith_condition_notify. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_condition_notify_all(kith_condition *condition);
+
+/* Lets go of the condition.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_condition_close(kith_condition *condition);
+
+/* ==== event ========================================================================================================= */
+
+enum {
+  KITH_EVENT_AUTO_RESET = 1, /* each set lets one waiter go, and clears itself by that; without: all, until it is cleared */
+  KITH_EVENT_INITIALLY_SET = 2
+};
+
+typedef struct kith_event_options {
+  uint32_t struct_size; /* sizeof(kith_event_options) */
+  uint32_t flags;       /* KITH_EVENT_... */
+} kith_event_options;
+
+/* Creates an event: a flag that can be waited for.
+ * Returns: as kith_lock_create. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_event_create(const kith_event_options *options, kith_event **out);
+
+/* Takes the event that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_event_inherit(const char *name, kith_event **out);
+
+/* Sets the event. Whoever waits at that moment comes back, even if it is cleared again at once; with KITH_EVENT_AUTO_RESET one of them
+ * does, or the next to come. Setting it twice is as setting it once. What was written before is seen by whom it lets go.
+ * Returns: KITH_OK; KITH_E_INVALID. Threads: any, in any process; it never waits for anybody. Since: 0.1 */
+KITH_API kith_status kith_event_set(kith_event *event);
+
+/* Clears the event.
+ * Returns: KITH_OK, also when it was clear; KITH_E_INVALID. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_event_clear(kith_event *event);
+
+/* Waits until the event is set. With timeout 0 it looks once. With KITH_EVENT_AUTO_RESET it clears it, for one waiter only; if that one
+ * dies before it has acted, the signal is gone with it.
+ * Returns: KITH_OK; KITH_E_TIMEOUT; KITH_E_CLOSED (another thread closed the handle meanwhile); KITH_E_CANCELLED, KITH_E_INTERRUPTED
+ * (nothing was taken; ask again); KITH_E_INVALID.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_event_wait(kith_event *event, int64_t timeout_ms);
+
+/* Tells whether the event is set. The answer may be out of date when it arrives.
+ * Returns: 1 set; 0 clear, or the handle is NULL or closed. Threads: any, in any process. Since: 0.1 */
+KITH_API int32_t kith_event_is_set(const kith_event *event);
+
+/* Lets go of the event.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_event_close(kith_event *event);
+
+/* ==== barrier ======================================================================================================= */
+
+enum { KITH_BARRIER_MOST_PARTIES = 4096 };
+
+typedef struct kith_barrier_options {
+  uint32_t struct_size; /* sizeof(kith_barrier_options) */
+  uint32_t flags;       /* none yet: 0 */
+} kith_barrier_options;
+
+/* Creates a barrier, where so many parties (threads of any processes) wait for each other, round after round.
+ * Returns: as kith_lock_create; KITH_E_INVALID also when parties is 0 or more than KITH_BARRIER_MOST_PARTIES.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_barrier_create(uint32_t parties, const kith_barrier_options *options, kith_barrier **out);
+
+/* Takes the barrier that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_barrier_inherit(const char *name, kith_barrier **out);
+
+/* Arrives, and waits until all parties have arrived.
+ *
+ * A party that dies while it waits here, or that took part in the last round and has ended without kith_barrier_close, breaks the barrier: so does one
+ * whose time is up, kith_barrier_abort, and closing the handle in another thread. A party that never came cannot be missed: use a timeout
+ * in the first round. A broken barrier stays so until kith_barrier_reset.
+ * *out_place (may be NULL) is a number from 0 to parties - 1, another one for each party of the round.
+ * Returns: KITH_OK; KITH_LAST (all have arrived, this one as the last); KITH_E_BROKEN; KITH_E_TIMEOUT (and it is broken now, for the
+ * others); KITH_E_CLOSED (the same); KITH_E_CANCELLED, KITH_E_INTERRUPTED (this party has not arrived: ask again, and the round goes on);
+ * KITH_E_INVALID.
+ * Threads: any, in any process. Platforms: deaths are noticed as by kith_lock_acquire, later where there are many parties. Since: 0.1 */
+KITH_API kith_status kith_barrier_wait(kith_barrier *barrier, int64_t timeout_ms, uint32_t *out_place);
+
+/* Breaks the barrier: who waits there, and who comes, gets KITH_E_BROKEN.
+ * Returns: KITH_OK, also when it was broken; KITH_E_INVALID. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_barrier_abort(kith_barrier *barrier);
+
+/* Makes the barrier whole and empty. Who waits there gets KITH_E_BROKEN.
+ * Returns: KITH_OK; KITH_E_INVALID. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_barrier_reset(kith_barrier *barrier);
+
+/* Gives the number of parties.
+ * Returns: the number; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API uint32_t kith_barrier_parties(const kith_barrier *barrier);
+
+/* Tells how many parties wait there. The answer may be out of date when it arrives.
+ * Returns: the number; 0 when the handle is NULL or closed. Threads: any, in any process. Since: 0.1 */
+KITH_API uint32_t kith_barrier_waiting(const kith_barrier *barrier);
+
+/* Tells whether the barrier is broken.
+ * Returns: 1 broken; 0 whole, or the handle is NULL or closed. Threads: any, in any process. Since: 0.1 */
+KITH_API int32_t kith_barrier_is_broken(const kith_barrier *barrier);
+
+/* Lets go of the barrier. A party that leaves in this way is not missed.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_barrier_close(kith_barrier *barrier);
+
+/* ==== ending a wait ================================================================================================= */
+
+/* Creates a means to end waits from outside: the waits of all threads of this process that use it (kith_cancel_use).
+ * Returns: KITH_OK; KITH_E_INVALID (out NULL); KITH_E_NO_MEMORY.
+ * Lifetime: *out is yours. It is of this process only, and cannot be given to a child. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_cancel_create(kith_cancel **out);
+
+/* From now on the calling thread's waits can be ended by this kith_cancel, or by none (NULL). It holds for every call with a timeout.
+ * A thread uses one at a time; when it has been closed, the thread uses none.
+ * Returns: KITH_OK; KITH_E_INVALID (closed); KITH_E_MISMATCH. Threads: for the calling thread. Since: 0.1 */
+KITH_API kith_status kith_cancel_use(kith_cancel *cancel);
+
+/* Ends the waits of all threads that use it, with KITH_E_CANCELLED. It stays fired until kith_cancel_reset: a wait that begins later ends at
+ * once, so there is no moment at which it comes too early. A call that need not wait succeeds all the same.
+ * Waits end at once as a rule, after 50 ms at the latest.
+ * Returns: KITH_OK, also when it was fired; KITH_E_INVALID.
+ * Threads: any of this process. It may be called in a signal handler, and in the handler of a Windows console event. Since: 0.1 */
+KITH_API kith_status kith_cancel_fire(kith_cancel *cancel);
+
+/* Makes it as new. A wait that was to end and has not yet noticed goes on.
+ * Returns: KITH_OK; KITH_E_INVALID. Threads: any of this process. Since: 0.1 */
+KITH_API kith_status kith_cancel_reset(kith_cancel *cancel);
+
+/* Lets go of it. Waits that it has not ended go on without it.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_cancel_close(kith_cancel *cancel);
+
+/* Asks (1), or ceases to ask (0, as every thread begins), that this thread's waits end with KITH_E_INTERRUPTED when a signal handler has run in
+ * it meanwhile. What the call was to do is then not done, and nothing is lost: run what the handler asked for, and call again.
+ * A handler that runs in the moment before the thread goes to sleep is not noticed: let the handler call kith_cancel_fire, which is
+ * never too early.
+ * Returns: what was set before, 0 or 1. Threads: for the calling thread. Platforms: Windows has no such signals: nothing ever interrupts.
+ * Since: 0.1 */
+KITH_API int32_t kith_wait_interruptible(int32_t on);
 
 /* ==== channel ======================================================================================================= */
 
@@ -518,14 +780,16 @@ KITH_API kith_status kith_channel_inherit(const char *name, kith_channel **out);
 /* Sends a message (data may be NULL when the size is 0). It waits while the receiver has no room for it.
  * A message that is given up at the deadline is not received, not even in part, and the channel goes on.
  * A send to a peer that has died may succeed until the death is noticed, at the latest when there is no room left.
- * Returns: KITH_OK; KITH_E_TIMEOUT; KITH_E_CLOSED (by either side); KITH_E_PEER_DIED; KITH_E_MOVED; KITH_E_PROTOCOL; KITH_E_INVALID.
+ * Returns: KITH_OK; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (given up: nothing of it will be received); KITH_E_CLOSED (by
+ * either side); KITH_E_PEER_DIED; KITH_E_MOVED; KITH_E_PROTOCOL; KITH_E_INVALID.
  * Threads: any; messages of several threads do not mix. Since: 0.1 */
 KITH_API kith_status kith_channel_send(kith_channel *channel, const void *data, size_t size, int64_t timeout_ms);
 
 /* Receives a message, waiting until there is one whole. *out_size is its size.
  * When it is larger than the buffer, the call fails with KITH_E_TOO_LARGE, *out_size is the size that is needed (the one exception to
  * "out parameters are untouched"), and the message stays for the next call. buffer may be NULL when capacity is 0.
- * Returns: KITH_OK; KITH_E_TOO_LARGE; KITH_E_TIMEOUT; KITH_E_CLOSED (all was received, the other end is closed; or this one, by another
+ * Returns: KITH_OK; KITH_E_TOO_LARGE; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (nothing was received, and nothing is lost);
+ * KITH_E_CLOSED (all was received, the other end is closed; or this one, by another
  * thread); KITH_E_PEER_DIED (all whole messages were received); KITH_E_MOVED; KITH_E_PROTOCOL; KITH_E_NO_MEMORY (the message stays);
  * KITH_E_INVALID.
  * Threads: any; each message goes to one of them. Since: 0.1 */

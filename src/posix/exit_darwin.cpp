@@ -33,7 +33,7 @@ kith_status process_await(const process& self, deadline until) {
     const uint64_t now = clock_now();
     if (passed(until, now)) return KITH_E_TIMEOUT;
     const int result = poll(&item, 1, remaining_ms(earlier(until, deadline_after(now, slice)), now));
-    if (result == -1 && errno != EINTR) return fail(errno);
+    if (result == -1) return errno == EINTR ? KITH_E_INTERRUPTED : fail(errno);
     // The event comes a moment before the child can be waited for.
     if (result > 0) return await_by_naps(pid, until);
   }

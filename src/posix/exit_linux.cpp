@@ -26,8 +26,8 @@ kith_status process_await(const process& self, deadline until) {
     const uint64_t now = clock_now();
     const int result = poll(&item, 1, remaining_ms(until, now));
     if (result > 0) return KITH_OK;
-    if (result == -1 && errno != EINTR) return fail(errno);
-    if (result == 0 && passed(until, clock_now())) return KITH_E_TIMEOUT;
+    if (result == -1) return errno == EINTR ? KITH_E_INTERRUPTED : fail(errno);
+    if (passed(until, clock_now())) return KITH_E_TIMEOUT;
   }
 }
 

@@ -31,7 +31,9 @@ inline wait_result futex_wait(const std::atomic<uint64_t>& word, uint64_t expect
                         static_cast<long>(until.at_ns % 1'000'000'000)};
   const long result = syscall(SYS_futex, low_half(word), FUTEX_WAIT_BITSET, static_cast<uint32_t>(expected),
                               until.never() ? nullptr : &time, nullptr, FUTEX_BITSET_MATCH_ANY);
-  return result == -1 && errno == ETIMEDOUT ? wait_result::timed_out : wait_result::look_again;
+  if (result != -1) return wait_result::look_again;
+  if (errno == EINTR) return wait_result::interrupted;
+  return errno == ETIMEDOUT ? wait_result::timed_out : wait_result::look_again;
 }
 
 inline void futex_wake(const std::atomic<uint64_t>& word, uint32_t count) {

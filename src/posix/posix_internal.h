@@ -20,14 +20,14 @@ auto restart(Call call) {
   return result;
 }
 
-// Sleeps for `ns`, or up to the deadline if that is earlier. A signal ends it early.
-inline void nap(deadline until, uint64_t ns) {
+// Sleeps for `ns`, or up to the deadline if that is earlier. False: a signal handler ran, and ended it early.
+inline bool nap(deadline until, uint64_t ns) {
   const uint64_t left = remaining_ns(until, clock_now());
   if (left < ns) ns = left;
   timespec time{};
   time.tv_sec = static_cast<time_t>(ns / 1'000'000'000);
   time.tv_nsec = static_cast<long>(ns % 1'000'000'000);
-  nanosleep(&time, nullptr);
+  return nanosleep(&time, nullptr) == 0 || errno != EINTR;
 }
 
 // ---- handle.cpp

@@ -224,7 +224,7 @@ kith_status await_by_naps(pid_t pid, deadline until) {
   for (uint64_t length = ns_per_ms / 5;; length = length * 2 < longest ? length * 2 : longest) {
     if (child_has_ended(pid)) return KITH_OK;
     if (passed(until, clock_now())) return KITH_E_TIMEOUT;
-    nap(until, length);
+    if (!nap(until, length)) return KITH_E_INTERRUPTED;
   }
 }
 

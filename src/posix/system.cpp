@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <sched.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -29,6 +30,8 @@ void pause_cpu() {
   __asm__ __volatile__("yield");
 #endif
 }
+
+void yield_cpu() { sched_yield(); }
 
 bool has(int32_t feature) {
   switch (feature) {

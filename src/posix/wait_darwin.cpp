@@ -97,7 +97,7 @@ wait_result sleep_by_naps(const std::atomic<uint64_t>& word, uint64_t expected, 
     // Acquire, with whatever release the waker changed the word by.
     if (word.load(std::memory_order_acquire) != expected) return wait_result::look_again;
     if (passed(until, clock_now())) return wait_result::timed_out;
-    nap(until, length);
+    if (!nap(until, length)) return wait_result::interrupted;
   }
 }
 
@@ -129,8 +129,8 @@ wait_result wait(wait_area&, const std::atomic<uint64_t>& word, uint64_t expecte
   const int error =
       best == method::sync ? sleep_by_sync(word, expected, ns) : sleep_by_ulock(best, word, expected, ns);
   switch (error) {
-    case 0:
-    case EINTR: return wait_result::look_again;
+    case 0: return wait_result::look_again;
+    case EINTR: return wait_result::interrupted;
     case ETIMEDOUT: return passed(until, clock_now()) ? wait_result::timed_out : wait_result::look_again;
     case EFAULT:  // The kernel compares without page faults: the caller's next look brings the page in.
       return wait_result::look_again;

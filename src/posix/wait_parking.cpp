@@ -24,8 +24,7 @@ struct futex_bells {
   }
 
   static wait_result nap(deadline until) {
-    platform::nap(until, ns_per_ms);
-    return wait_result::look_again;
+    return platform::nap(until, ns_per_ms) ? wait_result::look_again : wait_result::interrupted;
   }
 };
 

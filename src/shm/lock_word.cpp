@@ -5,9 +5,6 @@ namespace kith::shm {
 
 namespace {
 
-constexpr uint64_t first_slice_ns = ns_per_ms;
-constexpr uint64_t longest_slice_ns = 50 * ns_per_ms;
-constexpr uint64_t probe_interval_ns = ns_per_ms;
 constexpr int spin_rounds = 100;
 
 identity owner_of(uint64_t word) { return {word & ~lock_died}; }
@@ -46,75 +43,100 @@ bool spin(lock_state& lock) {
   return false;
 }
 
-// What a waiter remembers between two looks at the word.
-struct attempt {
-  uint64_t slice_ns = first_slice_ns;
-  bool announced = false;  // it has set `waiters`
-  bool probe = false;      // ask whether the owner lives
+// "Somebody may sleep", and from when on the owner is watched.
+void announce(lock_state& lock, uint64_t now) {
+  // Whoever releases the lock takes the flag down: as long as it is up, the owner is the same one.
+  if (lock.waiters.exchange(1, std::memory_order_relaxed) == 0)
+    lock.since_ns.store(now, std::memory_order_relaxed);
+}
+
+// One call that waits.
+class contender {
+ public:
+  contender(lock_state& lock, wait_area& area, const patience& limits)
+      : lock_(lock), area_(area), limits_(limits), waiting_(limits, longest_owner_slice_ns) {}
+
+  kith_status acquire();
+
+ private:
+  kith_status try_once(bool look_around, uint64_t& word);
+  void sleep(uint64_t word, uint64_t now);
+  kith_status leave(kith_status verdict);
+
+  lock_state& lock_;
+  wait_area& area_;
+  const patience& limits_;
+  waiter waiting_;
+  bool announced_ = false;  // it has set `waiters`
 };
 
-// Probing costs microseconds, so it begins after the first slice; a call that does not wait at all probes too, or a dead owner would
-// look busy for ever, but no oftener than once a millisecond for one handle.
-bool probe_when_polling(const patience& limits, uint64_t now) {
-  if (limits.last_probe_ns == nullptr) return true;
-  // Relaxed: nothing but the rate of probes depends on it.
-  const uint64_t last = limits.last_probe_ns->load(std::memory_order_relaxed);
-  if (last != 0 && now - last < probe_interval_ns) return false;
-  limits.last_probe_ns->store(now, std::memory_order_relaxed);
-  return true;
+// The one who releases the lock takes the flag down and wakes one. Others may still sleep: whoever was announced, and so may have
+// been the one woken, puts the flag up again, when it has the lock or goes without. One that is killed before costs the others a slice.
+kith_status contender::leave(kith_status verdict) {
+  if (announced_) announce(lock_, platform::clock_now());
+  return verdict;
+}
+
+// KITH_E_BUSY: somebody else has it.
+kith_status contender::try_once(bool look_around, uint64_t& word) {
+  const identity me = platform::self();
+  for (;;) {
+    word = lock_.word.load(std::memory_order_relaxed);  // a hint: every change of it is a compare-and-swap
+    const identity owner = owner_of(word);
+    if (owner.nobody()) {
+      if (!take(lock_, word, word & lock_died)) continue;
+      return (word & lock_died) != 0 ? KITH_OWNER_DIED : KITH_OK;
+    }
+    if (!look_around || owner == me || platform::alive(owner) != liveness::dead) return KITH_E_BUSY;
+    announced_ = true;  // the dead owner may have left sleepers
+    if (!take(lock_, word, lock_died)) continue;
+    lock_.depth.store(
+        0, std::memory_order_relaxed);  // the dead owner's; who is killed before leaves it to the next
+    return KITH_OWNER_DIED;
+  }
 }
 
 // Announces a waiter, and sleeps for a slice unless the word changes.
-void sleep_a_slice(lock_state& lock, wait_area& area, const patience& limits, uint64_t word, uint64_t now,
-                   attempt& mine) {
-  lock.waiters.store(1, std::memory_order_relaxed);
-  mine.announced = true;
+void contender::sleep(uint64_t word, uint64_t now) {
+  announce(lock_, now);
+  announced_ = true;
   platform::heavy_fence();  // pairs with the light one in lock_release
-  if (lock.word.load(std::memory_order_relaxed) != word) return;
+  if (lock_.word.load(std::memory_order_relaxed) != word) return;
   const identity owner = owner_of(word);
-  const deadline slice = deadline_after(now, mine.slice_ns);
-  const identity watch = owner == platform::self() ? identity{} : owner;
-  const platform::wait_result result =
-      platform::wait(area, lock.word, word, earlier(slice, limits.until), watch);
-  mine.probe = result != platform::wait_result::look_again;
-  mine.slice_ns = mine.slice_ns >= longest_slice_ns / 2 ? longest_slice_ns : mine.slice_ns * 2;
+  waiting_.sleep(area_, lock_.word, word, owner == platform::self() ? identity{} : owner, now);
 }
 
-// The one who releases the lock takes the flag down and wakes one. Others may still sleep: whoever was announced, and so may have
-// been the one woken, puts the flag up again when it has the lock. One that is killed before costs the others a slice.
-kith_status acquired(lock_state& lock, const attempt& mine, kith_status verdict) {
-  if (mine.announced) lock.waiters.store(1, std::memory_order_relaxed);
-  return verdict;
+kith_status contender::acquire() {
+  uint64_t now = platform::clock_now();
+  const bool polling = passed(limits_.until, now);
+  bool look_around = polling && waiting_.should_look_around_when_polling(now);
+  for (;;) {
+    uint64_t word = 0;
+    const kith_status status = try_once(look_around, word);
+    if (status != KITH_E_BUSY) return leave(status);
+    const kith_status stop = waiting_.must_stop(now);
+    if (stop != KITH_OK) return leave(stop);
+    sleep(word, now);
+    now = platform::clock_now();
+    look_around = waiting_.should_look_around();
+  }
+}
+
+kith_status acquire_again(lock_state& lock) {
+  if ((lock.options.load(std::memory_order_relaxed) & lock_recursive) == 0) return KITH_E_DEADLOCK;
+  const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
+  if (depth >= UINT32_MAX) return KITH_E_LIMIT;
+  lock.depth.store(depth + 1, std::memory_order_relaxed);
+  return KITH_OK;
 }
 
 }  // namespace
 
 kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience& limits) {
-  const identity me = platform::self();
-  const bool polling = passed(limits.until, platform::clock_now());
+  if (lock_held_by_me(lock)) return acquire_again(lock);
+  const bool polling = limits.until.at_ns == at_once.at_ns;
   if (!polling && spin(lock)) return KITH_OK;
-  attempt mine;
-  for (;;) {
-    const uint64_t word =
-        lock.word.load(std::memory_order_relaxed);  // a hint: every change of it is a compare-and-swap
-    const identity owner = owner_of(word);
-    if (owner.nobody()) {
-      if (!take(lock, word, word & lock_died)) continue;
-      return acquired(lock, mine, (word & lock_died) != 0 ? KITH_OWNER_DIED : KITH_OK);
-    }
-    if (owner == me && lock_held_by_me(lock)) return KITH_E_DEADLOCK;
-    const uint64_t now = platform::clock_now();
-    if (polling) mine.probe = probe_when_polling(limits, now);
-    if (mine.probe && owner != me && platform::alive(owner) == liveness::dead) {
-      // The dead owner may have left sleepers: as if announced.
-      mine.announced = true;
-      if (take(lock, word, lock_died)) return acquired(lock, mine, KITH_OWNER_DIED);
-      continue;
-    }
-    if (limits.closed != nullptr && limits.closed->load(std::memory_order_acquire)) return KITH_E_CLOSED;
-    if (passed(limits.until, now)) return KITH_E_TIMEOUT;
-    sleep_a_slice(lock, area, limits, word, now, mine);
-  }
+  return contender(lock, area, limits).acquire();
 }
 
 void lock_wake_one(lock_state& lock, wait_area& area) {
@@ -127,6 +149,24 @@ kith_status lock_mark_consistent(lock_state& lock) {
   // While we hold it nobody else writes the word. Relaxed: it is published with the release.
   lock.word.store(lock.word.load(std::memory_order_relaxed) & ~lock_died, std::memory_order_relaxed);
   return KITH_OK;
+}
+
+uint64_t lock_release_fully(lock_state& lock, wait_area& area) {
+  const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
+  lock.depth.store(0, std::memory_order_relaxed);
+  (void)lock_release(lock, area);
+  return depth;
+}
+
+void lock_restore(lock_state& lock, uint64_t depth) { lock.depth.store(depth, std::memory_order_relaxed); }
+
+lock_owner lock_look(lock_state& lock) {
+  const identity who = owner_of(lock.word.load(std::memory_order_relaxed));
+  if (who.nobody()) return {};
+  const uint64_t now = platform::clock_now();
+  announce(lock, now);
+  const uint64_t since = lock.since_ns.load(std::memory_order_relaxed);
+  return {who, now > since ? now - since : 0};
 }
 
 }  // namespace kith::shm

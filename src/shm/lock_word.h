@@ -21,6 +21,7 @@
 #include <cstdint>
 
 #include "../platform.h"
+#include "patience.h"
 
 namespace kith::shm {
 
@@ -29,20 +30,24 @@ struct lock_state {
   std::atomic<uint64_t> word;
   std::atomic<uint64_t> holder;   // token of the thread that holds it; 0: none. Written by that thread only
   std::atomic<uint64_t> waiters;  // 1: somebody may sleep on the word, so the one who releases it must wake
-  uint64_t reserved[5];
+  std::atomic<uint64_t> depth;    // how often its holder has acquired it again. Written by the holder only
+  std::atomic<uint64_t>
+      since_ns;  // while `waiters` is 1: how long the owner has been seen to hold it; for people, not for decisions
+  std::atomic<uint64_t> options;  // lock_recursive. Written before anybody else has the segment
+  uint64_t reserved[2];
 };
 static_assert(sizeof(lock_state) == 64);
 static_assert(std::atomic<uint64_t>::is_always_lock_free,
               "a lock in shared memory must not hide another lock");
 
-inline constexpr uint64_t lock_died = 1;
-
-// How long a call may wait, and what ends it early.
-struct patience {
-  deadline until;
-  const std::atomic<bool>* closed = nullptr;       // the handle was closed by another thread: KITH_E_CLOSED
-  std::atomic<uint64_t>* last_probe_ns = nullptr;  // of this handle: keeps polling cheap
+// A lock, and where it is waited for.
+struct lock_view {
+  lock_state* state = nullptr;
+  wait_area* waiting = nullptr;
 };
+
+inline constexpr uint64_t lock_died = 1;
+inline constexpr uint64_t lock_recursive = 1;
 
 // Differs between all threads of all processes that live at the same time, unlike the OS's number for a thread; and between a
 // thread and its copy in a forked child.
@@ -79,6 +84,11 @@ void lock_wake_one(lock_state& lock, wait_area& area);
 
 inline kith_status lock_release(lock_state& lock, wait_area& area) {
   if (!lock_held_by_me(lock)) return KITH_E_NOT_OWNER;
+  const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
+  if (depth != 0) {
+    lock.depth.store(depth - 1, std::memory_order_relaxed);
+    return KITH_OK;
+  }
   lock.holder.store(0, std::memory_order_relaxed);
   const uint64_t kept = lock.word.load(std::memory_order_relaxed) & lock_died;
   lock.word.store(kept, std::memory_order_release);  // pairs with the acquires of the next owner
@@ -88,5 +98,16 @@ inline kith_status lock_release(lock_state& lock, wait_area& area) {
 }
 
 kith_status lock_mark_consistent(lock_state& lock);
+
+// For a condition: the caller, who holds the lock, releases it however often it was acquired, and gets that number for lock_restore.
+uint64_t lock_release_fully(lock_state& lock, wait_area& area);
+void lock_restore(lock_state& lock, uint64_t depth);
+
+struct lock_owner {
+  identity who;  // or nobody
+  uint64_t held_ns = 0;
+};
+
+lock_owner lock_look(lock_state& lock);
 
 }  // namespace kith::shm

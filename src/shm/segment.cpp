@@ -5,11 +5,15 @@
 #include <new>
 #include <utility>
 
+#include "barrier.h"
 #include "bootstrap.h"
+#include "condition.h"
 #include "element.h"
+#include "event.h"
 #include "lock_word.h"
 #include "parking_lot.h"
 #include "ring.h"
+#include "semaphore.h"
 
 namespace kith::shm {
 
@@ -56,15 +60,29 @@ bool header_is_ours(const segment_header& header, segment_kind kind) {
          header.state_size == state_size_of(kind) && header.slot_count <= max_slot_count;
 }
 
-// Whether the elements that a header speaks of are some that kith makes, and fill the data.
-bool elements_fit(const segment_header& header, segment_kind kind) {
-  if (kind == segment_kind::memory) return header.data_size != 0;
-  if (kind != segment_kind::array && kind != segment_kind::value) return true;
+bool typed_elements_fit(const segment_header& header, segment_kind kind) {
   size_t size = 0;
   if (header.element_size == 0 || element_size_of(header.type, header.element_size, size) != KITH_OK)
     return false;
   if (header.data_size == 0 || header.data_size % header.element_size != 0) return false;
   return kind == segment_kind::array || header.data_size == header.element_size;
+}
+
+// Whether the elements that a header speaks of are some that kith makes, and fill the data.
+bool elements_fit(const segment_header& header, segment_kind kind) {
+  const uint64_t size_of_data = header.data_size;
+  switch (kind) {
+    case segment_kind::memory: return size_of_data != 0;
+    case segment_kind::semaphore:
+      return size_of_data <= KITH_SEMAPHORE_MOST_OWNED * 8 && size_of_data % 8 == 0;
+    case segment_kind::condition: return size_of_data == KITH_CONDITION_MOST_WAITERS * 8;
+    case segment_kind::barrier:
+      return size_of_data != 0 && size_of_data % sizeof(barrier_seat) == 0 &&
+             size_of_data <= KITH_BARRIER_MOST_PARTIES * sizeof(barrier_seat);
+    case segment_kind::array:
+    case segment_kind::value: return typed_elements_fit(header, kind);
+    default: return true;
+  }
 }
 
 }  // namespace
@@ -77,6 +95,10 @@ uint32_t state_size_of(segment_kind kind) {
     case segment_kind::lock: return sizeof(lock_state);
     case segment_kind::channel: return sizeof(channel_state);
     case segment_kind::bootstrap: return sizeof(bootstrap_state);
+    case segment_kind::semaphore: return sizeof(semaphore_state);
+    case segment_kind::condition: return sizeof(condition_state);
+    case segment_kind::event: return sizeof(event_state);
+    case segment_kind::barrier: return sizeof(barrier_state);
   }
   return 0;
 }

@@ -12,7 +12,18 @@
 namespace kith::shm {
 
 // What a segment holds; part of the layout.
-enum class segment_kind : uint32_t { memory = 1, array = 2, value = 3, lock = 4, channel = 5, bootstrap = 6 };
+enum class segment_kind : uint32_t {
+  memory = 1,
+  array = 2,
+  value = 3,
+  lock = 4,
+  channel = 5,
+  bootstrap = 6,
+  semaphore = 7,
+  condition = 8,
+  event = 9,
+  barrier = 10
+};
 
 // The first 128 bytes of every segment. Fixed-width fields only, offsets instead of pointers, the same for 32 and 64 bit.
 //

@@ -50,6 +50,8 @@ uint32_t cpu_count() {
 
 void pause_cpu() { YieldProcessor(); }
 
+void yield_cpu() { SwitchToThread(); }
+
 bool has(int32_t feature) {
   switch (feature) {
     case KITH_HAS_SEALED_MEMORY:  // a section keeps its size

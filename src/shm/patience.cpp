@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "patience.h"
+
+namespace kith::shm {
+
+namespace {
+
+constexpr uint64_t probe_interval_ns = ns_per_ms;
+
+}  // namespace
+
+// ---- cancel ------------------------------------------------------------------------------------------------------------------
+
+// Held for a few instructions, or while sleepers are being woken. Never taken in a signal handler, which could have interrupted its holder.
+void cancellation::lock() {
+  while (list_is_locked_.exchange(true, std::memory_order_acquire)) platform::yield_cpu();
+}
+
+// Seq_cst: a sleeper is on the list before it looks at `fired`; we raise `fired` before we look for the list. Where the list is
+// locked, its holder may be the very thread that this handler interrupted: the sleepers then find out when their slices end.
+void cancellation::fire() {
+  fired_.store(true, std::memory_order_seq_cst);
+  if (list_is_locked_.exchange(true, std::memory_order_seq_cst)) return;
+  for (const sleeper* each = first_; each != nullptr; each = each->next)
+    platform::wake(*each->area, *each->word, UINT32_MAX);
+  unlock();
+}
+
+void cancellation::add(sleeper& who) {
+  lock();
+  who.previous = nullptr;
+  who.next = first_;
+  if (first_ != nullptr) first_->previous = &who;
+  first_ = &who;
+  unlock();
+}
+
+void cancellation::remove(sleeper& who) {
+  lock();
+  (who.previous == nullptr ? first_ : who.previous->next) = who.next;
+  if (who.next != nullptr) who.next->previous = who.previous;
+  unlock();
+}
+
+// ---- waiting -------------------------------------------------------------------------------------------------------------------
+
+kith_status waiter::must_stop(uint64_t now) const {
+  // Seq_cst, with the store in handle_close: see object.h.
+  if (limits_.closed != nullptr && limits_.closed->load(std::memory_order_seq_cst)) return KITH_E_CLOSED;
+  if (limits_.cancel != nullptr && limits_.cancel->fired()) return KITH_E_CANCELLED;
+  if (passed(limits_.until, now)) return KITH_E_TIMEOUT;
+  return interrupted_ ? KITH_E_INTERRUPTED : KITH_OK;
+}
+
+void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, identity watch,
+                   uint64_t now) {
+  const deadline slice = earlier(deadline_after(now, slice_ns_), limits_.until);
+  sleeper self{&area, &word, nullptr, nullptr};
+  platform::wait_result result = platform::wait_result::look_again;
+  if (limits_.cancel != nullptr) limits_.cancel->add(self);
+  if (limits_.cancel == nullptr || !limits_.cancel->fired())
+    result = platform::wait(area, word, expected, slice, watch);
+  if (limits_.cancel != nullptr) limits_.cancel->remove(self);
+  interrupted_ = limits_.interruptible && result == platform::wait_result::interrupted;
+  look_around_ = result == platform::wait_result::timed_out || result == platform::wait_result::watched_died;
+  slice_ns_ = slice_ns_ >= longest_slice_ns_ / 2 ? longest_slice_ns_ : slice_ns_ * 2;
+}
+
+bool waiter::should_look_around_when_polling(uint64_t now) const {
+  if (limits_.last_probe_ns == nullptr) return true;
+  // Relaxed: nothing but the rate of probes depends on it.
+  const uint64_t last = limits_.last_probe_ns->load(std::memory_order_relaxed);
+  if (last != 0 && now - last < probe_interval_ns) return false;
+  limits_.last_probe_ns->store(now, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace kith::shm

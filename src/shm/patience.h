@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// How long a call may wait, and what ends it early. Every call that sleeps on a word in shared memory sleeps through here.
+//
+// Sleeps are sliced. A wake makes a sleeper come back at once, but a wake can be lost: it went to a process that was killed, or it was
+// sent in the moment before the sleeper slept. After its slice a sleeper looks at everything again, so what is lost is
+// at most the rest of a slice.
+#pragma once
+
+#include <kith/kith.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "../platform.h"
+
+namespace kith::shm {
+
+// Whom a cancel must wake. In the memory of the thread that sleeps.
+struct sleeper {
+  wait_area* area;
+  const std::atomic<uint64_t>* word;
+  sleeper* next;
+  sleeper* previous;
+};
+
+// The inside of a kith_cancel. Local to this process.
+class cancellation {
+ public:
+  bool fired() const { return fired_.load(std::memory_order_seq_cst); }
+  void fire();  // also in a signal handler
+  void reset() { fired_.store(false, std::memory_order_seq_cst); }
+  void add(sleeper& who);
+  void remove(sleeper& who);
+
+ private:
+  void lock();
+  void unlock() { list_is_locked_.store(false, std::memory_order_release); }
+
+  std::atomic<bool> fired_{false};
+  std::atomic<bool> list_is_locked_{false};
+  sleeper* first_ = nullptr;
+};
+
+// What the caller allows.
+struct patience {
+  deadline until = no_deadline;
+  const std::atomic<bool>* closed = nullptr;       // the handle was closed by another thread: KITH_E_CLOSED
+  cancellation* cancel = nullptr;                  // KITH_E_CANCELLED
+  bool interruptible = false;                      // KITH_E_INTERRUPTED when a signal handler ran
+  std::atomic<uint64_t>* last_probe_ns = nullptr;  // of this handle: keeps polling cheap
+};
+
+inline constexpr uint64_t first_slice_ns = ns_per_ms;
+inline constexpr uint64_t longest_slice_ns = 50 * ns_per_ms;
+// Of those who wait for somebody who may die: in the middle they learn of it after half of this.
+inline constexpr uint64_t longest_owner_slice_ns = 25 * ns_per_ms;
+
+// One waiting call, and what it remembers between two looks.
+class waiter {
+ public:
+  explicit waiter(const patience& limits, uint64_t longest_slice = longest_slice_ns)
+      : limits_(limits), longest_slice_ns_(longest_slice) {}
+
+  // KITH_OK: wait on. Asked when there is nothing to be had: a wait that can succeed does, whatever else is true.
+  kith_status must_stop(uint64_t now) const;
+
+  // Sleeps for a slice, unless the word is not `expected`.
+  void sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, identity watch,
+             uint64_t now);
+
+  // There was progress: what is waited for next will perhaps come soon.
+  void begin_again() { slice_ns_ = first_slice_ns; }
+
+  // Whether the last sleep ended by itself, so that it is time to look whether others live.
+  bool should_look_around() const { return look_around_; }
+  // The same for a call that does not sleep: it looks too, or a dead owner would look busy for ever; but no oftener than once a
+  // millisecond for one handle, as it costs microseconds.
+  bool should_look_around_when_polling(uint64_t now) const;
+
+ private:
+  const patience& limits_;
+  uint64_t slice_ns_ = first_slice_ns;
+  uint64_t longest_slice_ns_;
+  bool look_around_ = false;
+  bool interrupted_ = false;
+};
+
+}  // namespace kith::shm
