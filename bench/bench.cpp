@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The benchmark. Every figure stands beside a yardstick that was measured in turns with it, in the same run.
 //
-//     bench [--quick] [--tsv] [topic...]      topics: floor lock start channel
+//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel
 #include "bench.h"
 
 #include <cstdio>
@@ -16,6 +16,11 @@ void fail(kith_status status, const char* what) {
   std::fprintf(stderr, "bench: %s: %s (OS error %d)\n", what, kith_status_text(status),
                static_cast<int>(kith_os_error()));
   std::exit(1);
+}
+
+void rest(int us) {
+  for (const stopwatch watch; watch.seconds() * 1e6 < us;) {
+  }
 }
 
 partner::partner(kith_entry role, int32_t argument, std::initializer_list<kith_share> shares) {
@@ -61,10 +66,8 @@ struct topic {
 };
 
 constexpr topic topics[] = {
-    {"floor", bench_floor},
-    {"lock", bench_lock},
-    {"start", bench_start},
-    {"channel", bench_channel},
+    {"floor", bench_floor}, {"lock", bench_lock},       {"wake", bench_wake},
+    {"start", bench_start}, {"channel", bench_channel},
 };
 
 // The program stands beside this one.

@@ -21,6 +21,7 @@ struct settings {
 
 void bench_floor(table& out, const settings& how);
 void bench_lock(table& out, const settings& how);
+void bench_wake(table& out, const settings& how);
 void bench_start(table& out, const settings& how);
 void bench_channel(table& out, const settings& how);
 
@@ -40,6 +41,8 @@ class stopwatch {
  private:
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
+
+void rest(int us);  // keeps the core busy for so long
 
 // A second process that runs a function of this program. It is waited for at the end.
 class partner {

@@ -210,6 +210,19 @@ void contended(table& out, const settings& how) {
   out.add(fairness);
 }
 
+// Both on one CPU: whoever spins keeps the other one from going on.
+void one_core(table& out, const settings& how) {
+  const one_cpu both;
+  const double seconds = how.quick ? 0.01 : 0.1;
+  std::vector<subject> subjects{
+      {"kith", [=] { return contended_round(kith_index, seconds).millions_a_second; }}};
+  for (size_t i = 0; i < lock_yardsticks().size(); ++i)
+    subjects.push_back({lock_yardsticks()[i].name,
+                        [=] { return contended_round(static_cast<int32_t>(i), seconds).millions_a_second; }});
+  out.add(measure_in_turns({"lock.one_core", "M/s", better::larger, "pthread robust", {}}, how.quick ? 1 : 9,
+                           subjects));
+}
+
 void owner_died(table& out, const settings& how) {
   // The longer a waiter has waited, the longer its slices are: all phases of a slice are met.
   int waited_ms = 20;
@@ -229,6 +242,7 @@ void owner_died(table& out, const settings& how) {
 void bench_lock(table& out, const settings& how) {
   uncontended(out, how);
   contended(out, how);
+  one_core(out, how);
   owner_died(out, how);
 }
 

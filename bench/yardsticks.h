@@ -33,4 +33,25 @@ struct message_yardstick {
 };
 std::span<const message_yardstick> message_yardsticks();
 
+// Passing a ball between two processes, each of which sleeps meanwhile.
+struct wake_yardstick {
+  const char* name;
+  std::vector<double> (*round_trips)(int count, int pause_us);  // in µs; see kith_round_trips
+};
+std::span<const wake_yardstick> wake_yardsticks();
+
+double cpu_seconds();  // that this process has used
+
+// While it lives, this process, and those that it starts, run on one CPU. Where the OS cannot do that, nothing happens.
+class one_cpu {
+ public:
+  one_cpu();
+  ~one_cpu();
+  one_cpu(const one_cpu&) = delete;
+  one_cpu& operator=(const one_cpu&) = delete;
+
+ private:
+  uint64_t before_ = 0;  // a bit a CPU; 0: not known
+};
+
 }  // namespace bench

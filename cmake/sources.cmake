@@ -3,7 +3,7 @@
 # library with other wait files too (cmake/library.cmake); KITH_WAIT_SOURCE is the wait file of this target.
 
 set(shared
-  array barrier boot_reader boot_writer channel child condition entry environment event lock memory mutex object
+  array barrier boot_reader boot_writer channel child condition entry environment event lock lock_wait memory mutex object
   options process segment_object semaphore share status value version waiting)
 set(shm barrier condition element event lock_word patience ring segment semaphore)
 set(posix error fork handle process stream system)

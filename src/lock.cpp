@@ -4,7 +4,6 @@
 #include "allocator.h"
 #include "options.h"
 #include "segment_object.h"
-#include "waiting.h"
 
 namespace kith {
 
@@ -13,7 +12,7 @@ namespace {
 // Waiters see `closed` when they look again: at once if they are woken, else after their slice.
 void begin_close(object& self) {
   lock_object& lock = static_cast<lock_object&>(self);
-  platform::wake(lock.waiting(), lock.state->word, UINT32_MAX);
+  platform::wake(lock.waiting(), lock.state->waiters, UINT32_MAX);
 }
 
 void destroy(object* self) {
@@ -44,6 +43,7 @@ kith_status lock_open(mapping* shared, bool borrowed, void** out) {
   self->type = &lock_class;
   self->shared = shared;
   self->state = reinterpret_cast<shm::lock_state*>(shared->segment.state);
+  self->shortcut = self->state;
   self->borrowed = borrowed;
   void* handle = handle_open(self);
   if (handle == nullptr) {
@@ -53,18 +53,6 @@ kith_status lock_open(mapping* shared, bool borrowed, void** out) {
   }
   *out = handle;
   return KITH_OK;
-}
-
-// Apart from kith_lock_acquire, and not in the unnamed namespace, so that compilers keep it out of there: the registers it needs would
-// cost the common path a fifth of its time.
-kith_status lock_wait(kith_lock* lock, int64_t timeout_ms);
-
-kith_status lock_wait(kith_lock* lock, int64_t timeout_ms) {
-  pinned<lock_object> self(lock, object_kind::lock);
-  if (self.status() != KITH_OK) return self.status();
-  call_patience limits(timeout_ms, *self);
-  limits.last_probe_ns = &self->last_probe_ns;
-  return shm::lock_acquire_slow(*self->state, self->waiting(), limits);
 }
 
 void lock_set_options(shm::segment& made, uint32_t flags) {
@@ -101,17 +89,20 @@ kith_status kith_lock_inherit(const char* name, kith_lock** out) {
 }
 
 kith_status kith_lock_acquire(kith_lock* lock, int64_t timeout_ms) {
-  object* found = nullptr;
-  if (kith_status status = handle_find(lock, object_kind::lock, found); status != KITH_OK) return status;
+  void* state = nullptr;
+  if (kith_status status = handle_find_shortcut(lock, object_kind::lock, state); status != KITH_OK)
+    return status;
   if (!timeout_is_valid(timeout_ms)) return KITH_E_INVALID;
-  return shm::lock_try_fast(*static_cast<lock_object*>(found)->state) ? KITH_OK : lock_wait(lock, timeout_ms);
+  return shm::lock_try_fast(*static_cast<shm::lock_state*>(state)) ? KITH_OK : lock_wait(lock, timeout_ms);
 }
 
 kith_status kith_lock_release(kith_lock* lock) {
-  object* found = nullptr;
-  if (kith_status status = handle_find(lock, object_kind::lock, found); status != KITH_OK) return status;
-  lock_object& self = *static_cast<lock_object*>(found);
-  return shm::lock_release(*self.state, self.waiting());
+  void* state = nullptr;
+  if (kith_status status = handle_find_shortcut(lock, object_kind::lock, state); status != KITH_OK)
+    return status;
+  bool wake = false;
+  const kith_status status = shm::lock_let_go(*static_cast<shm::lock_state*>(state), wake);
+  return wake ? lock_wake(lock) : status;
 }
 
 kith_status kith_lock_mark_consistent(kith_lock* lock) {

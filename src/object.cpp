@@ -90,6 +90,7 @@ void* handle_open(object* self) {
   handle_slot* slot = take_free();
   if (slot == nullptr) return nullptr;
   slot->body = self;
+  slot->shortcut = self->shortcut;
   slot->kind = self->type->kind;
   slot->pins.store(1, std::memory_order_relaxed);  // the open handle's own
   void* handle =

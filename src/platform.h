@@ -53,8 +53,10 @@ void flush_standard_streams();         // stdout and stderr of this process
 // The light one is for the common path, the heavy one for the rare path; a light and a heavy fence order against each other as two
 // seq_cst fences do. Where the OS can make all cores of all kith processes run a fence on demand (Linux: membarrier), the light
 // one is no instruction at all; elsewhere both are seq_cst fences.
-extern std::atomic<bool> light_fence_is_free;  // set by find_self, before this process can hold a lock
-void join_fences();                            // called by find_self
+// Set by join_fences, before this process can hold a lock. Inline, as is self_bits: for a variable of another file compilers load its
+// address first, and the lock is made of a dozen instructions.
+inline constinit std::atomic<bool> light_fence_is_free{false};
+void join_fences();  // called by find_self
 void heavy_fence();
 
 inline void light_fence() {
@@ -66,8 +68,8 @@ inline void light_fence() {
 
 // ---- identity.cpp ------------------------------------------------------------------------------------------------------------
 
-extern std::atomic<uint64_t> self_bits;  // 0: not known yet, or forked since
-identity find_self();                    // asks the OS, and keeps the answer in self_bits
+inline constinit std::atomic<uint64_t> self_bits{0};  // 0: not known yet, or forked since
+identity find_self();                                 // asks the OS, and keeps the answer in self_bits
 
 // Relaxed: the word is the same whoever wrote it; it refers to no other memory.
 inline identity self() {

@@ -91,6 +91,10 @@ void lock_set_options(shm::segment& made, uint32_t flags);
 // The lock behind a handle, pinned by the caller.
 shm::lock_view lock_view_of(lock_object& self);
 
+// What kith_lock_acquire does when the lock is not free, and kith_lock_release when somebody may sleep.
+kith_status lock_wait(kith_lock* lock, int64_t timeout_ms);
+kith_status lock_wake(kith_lock* lock);
+
 // A handle for the lock in a segment. Takes over a reference, also when it fails.
 kith_status lock_open(mapping* shared, bool borrowed, void** out);
 void lock_close_borrowed(kith_lock* lock);

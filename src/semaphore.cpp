@@ -24,7 +24,7 @@ shm::semaphore_view view_of(segment_object& self) {
 
 void begin_close(object& self) {
   const shm::semaphore_view view = view_of(static_cast<segment_object&>(self));
-  platform::wake(*view.waiting, view.state->count, UINT32_MAX);
+  platform::wake(*view.waiting, view.state->waiters, UINT32_MAX);
 }
 
 constexpr segment_class semaphore_class{

@@ -50,9 +50,52 @@ value make_value(kith_type type) {
   return made;
 }
 
-lock make_lock() {
+lock make_lock(uint32_t flags) {
   lock made;
-  REQUIRE_OK(kith_lock_create(nullptr, made.out()));
+  auto options = defaults<kith_lock_options>();
+  options.flags = flags;
+  REQUIRE_OK(kith_lock_create(&options, made.out()));
+  return made;
+}
+
+semaphore make_semaphore(uint32_t permits) {
+  semaphore made;
+  REQUIRE_OK(kith_semaphore_create(permits, nullptr, made.out()));
+  return made;
+}
+
+semaphore make_signal(uint32_t permits, uint32_t maximum) {
+  semaphore made;
+  auto options = defaults<kith_semaphore_options>();
+  options.flags = KITH_SEMAPHORE_SIGNAL;
+  options.maximum = maximum;
+  REQUIRE_OK(kith_semaphore_create(permits, &options, made.out()));
+  return made;
+}
+
+condition make_condition() {
+  condition made;
+  REQUIRE_OK(kith_condition_create(nullptr, made.out()));
+  return made;
+}
+
+event make_event(uint32_t flags) {
+  event made;
+  auto options = defaults<kith_event_options>();
+  options.flags = flags;
+  REQUIRE_OK(kith_event_create(&options, made.out()));
+  return made;
+}
+
+barrier make_barrier(uint32_t parties) {
+  barrier made;
+  REQUIRE_OK(kith_barrier_create(parties, nullptr, made.out()));
+  return made;
+}
+
+cancel make_cancel() {
+  cancel made;
+  REQUIRE_OK(kith_cancel_create(made.out()));
   return made;
 }
 
@@ -92,6 +135,16 @@ process start(kith_entry entry, const shares& given, const void* argument, size_
   REQUIRE_OK(spawn(options, child));
   return child;
 }
+
+bool take(memory& out, const char* name) { return kith_memory_inherit(name, out.out()) == KITH_OK; }
+bool take(array& out, const char* name) { return kith_array_inherit(name, out.out()) == KITH_OK; }
+bool take(value& out, const char* name) { return kith_value_inherit(name, out.out()) == KITH_OK; }
+bool take(lock& out, const char* name) { return kith_lock_inherit(name, out.out()) == KITH_OK; }
+bool take(semaphore& out, const char* name) { return kith_semaphore_inherit(name, out.out()) == KITH_OK; }
+bool take(condition& out, const char* name) { return kith_condition_inherit(name, out.out()) == KITH_OK; }
+bool take(event& out, const char* name) { return kith_event_inherit(name, out.out()) == KITH_OK; }
+bool take(barrier& out, const char* name) { return kith_barrier_inherit(name, out.out()) == KITH_OK; }
+bool take(channel& out, const char* name) { return kith_channel_inherit(name, out.out()) == KITH_OK; }
 
 argument_list::argument_list(std::vector<std::string> arguments) : arguments_(std::move(arguments)) {
   for (const std::string& argument : arguments_) pointers_.push_back(argument.c_str());
@@ -184,6 +237,34 @@ void in_threads(int count, const std::function<void(int)>& function) {
 }
 
 uint64_t now_ms() { return uv_hrtime() / 1'000'000; }
+
+bool becomes_true(const std::function<bool()>& condition) {
+  const uint64_t end = now_ms() + generous;
+  while (!condition()) {
+    if (now_ms() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+int64_t count_in(kith_value* value) {
+  int64_t number = 0;
+  if (kith_value_load(value, &number, sizeof number) != KITH_OK) std::abort();
+  return number;
+}
+
+void count_up(kith_value* value) {
+  if (kith_value_add(value, 1, nullptr) != KITH_OK) std::abort();
+}
+
+bool reaches(kith_value* value, int64_t at_least) {
+  return becomes_true([&] { return count_in(value) >= at_least; });
+}
+
+int repetitions(int usual) {
+  const int fewer = is_windows ? usual / 20 : sanitized ? usual / 10 : usual;
+  return fewer > 0 ? fewer : 1;
+}
 
 // ---- files -------------------------------------------------------------------------------------------------------------------
 

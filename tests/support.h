@@ -16,10 +16,25 @@
 #include <utility>
 #include <vector>
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KITH_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define KITH_TEST_SANITIZED 1
+#endif
+#endif
+
 namespace test {
 
 // No test waits so long. It turns a hang into a failure that has a name.
 inline constexpr int64_t generous = 60'000;
+
+// A sanitizer maps terabytes of address space, which no limit on it would leave; and it is slow.
+#if defined(KITH_TEST_SANITIZED)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
 
 // ---- assertions ----------------------------------------------------------------------------------------------------------
 
@@ -94,11 +109,22 @@ using memory = owner<kith_memory, kith_memory_close>;
 using array = owner<kith_array, kith_array_close>;
 using value = owner<kith_value, kith_value_close>;
 using lock = owner<kith_lock, kith_lock_close>;
+using semaphore = owner<kith_semaphore, kith_semaphore_close>;
+using condition = owner<kith_condition, kith_condition_close>;
+using event = owner<kith_event, kith_event_close>;
+using barrier = owner<kith_barrier, kith_barrier_close>;
+using cancel = owner<kith_cancel, kith_cancel_close>;
 using channel = owner<kith_channel, kith_channel_close>;
 
 array make_array(kith_type type, size_t count);
 value make_value(kith_type type);
-lock make_lock();
+lock make_lock(uint32_t flags = 0);
+semaphore make_semaphore(uint32_t permits);
+semaphore make_signal(uint32_t permits, uint32_t maximum = 0);  // with KITH_SEMAPHORE_SIGNAL
+condition make_condition();
+event make_event(uint32_t flags = 0);
+barrier make_barrier(uint32_t parties);
+cancel make_cancel();
 
 struct channel_pair {
   channel a;
@@ -145,6 +171,17 @@ class argument_list {
   std::vector<const char*> pointers_;
 };
 
+// In a child: takes what it was given under that name. False: it was not to be had.
+bool take(memory& out, const char* name);
+bool take(array& out, const char* name);
+bool take(value& out, const char* name);
+bool take(lock& out, const char* name);
+bool take(semaphore& out, const char* name);
+bool take(condition& out, const char* name);
+bool take(event& out, const char* name);
+bool take(barrier& out, const char* name);
+bool take(channel& out, const char* name);
+
 // This program in a role of children.cpp: role, then the role's arguments.
 argument_list role(std::vector<std::string> arguments);
 process start_role(std::vector<std::string> arguments, const shares& given = {});
@@ -188,6 +225,17 @@ class nothing_leaks {
 void in_threads(int count, const std::function<void(int)>& function);
 
 uint64_t now_ms();
+
+// Asks again and again until it is true. False: it never was, in a generous time.
+bool becomes_true(const std::function<bool()>& condition);
+
+// A number that processes count with, atomically. The value must be a KITH_I64.
+int64_t count_in(kith_value* value);
+void count_up(kith_value* value);
+bool reaches(kith_value* value, int64_t at_least);
+
+// So many repetitions, fewer where they are slow: under Wine, where each wait and wake asks a server, and with a sanitizer.
+int repetitions(int usual);
 
 // ---- files -------------------------------------------------------------------------------------------------------------------
 

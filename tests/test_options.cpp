@@ -46,6 +46,42 @@ struct lock_maker {
   }
 };
 
+struct semaphore_maker {
+  using options = kith_semaphore_options;
+  static void fill_in(options&) {}
+  static kith_status make(const options* given) {
+    test::semaphore made;
+    return kith_semaphore_create(1, given, made.out());
+  }
+};
+
+struct condition_maker {
+  using options = kith_condition_options;
+  static void fill_in(options&) {}
+  static kith_status make(const options* given) {
+    test::condition made;
+    return kith_condition_create(given, made.out());
+  }
+};
+
+struct event_maker {
+  using options = kith_event_options;
+  static void fill_in(options&) {}
+  static kith_status make(const options* given) {
+    test::event made;
+    return kith_event_create(given, made.out());
+  }
+};
+
+struct barrier_maker {
+  using options = kith_barrier_options;
+  static void fill_in(options&) {}
+  static kith_status make(const options* given) {
+    test::barrier made;
+    return kith_barrier_create(2, given, made.out());
+  }
+};
+
 struct channel_maker {
   using options = kith_channel_options;
   static void fill_in(options&) {}
@@ -85,7 +121,10 @@ newer<typename Maker::options> newer_options() {
 
 }  // namespace
 
-#define EVERY_MAKER memory_maker, array_maker, value_maker, lock_maker, channel_maker, process_maker
+#define EVERY_SHARED_MAKER                                                                        \
+  memory_maker, array_maker, value_maker, lock_maker, semaphore_maker, condition_maker, event_maker, \
+      barrier_maker, channel_maker
+#define EVERY_MAKER EVERY_SHARED_MAKER, process_maker
 
 TEST_CASE_TEMPLATE("options of their own size are taken", Maker, EVERY_MAKER) {
   const nothing_leaks check;
@@ -126,14 +165,13 @@ TEST_CASE_TEMPLATE("a flag that the library does not know is refused", Maker, EV
   const nothing_leaks check;
   auto options = test::defaults<typename Maker::options>();
   Maker::fill_in(options);
-  for (const uint32_t flag : {uint32_t{8}, uint32_t{1} << 16, uint32_t{1} << 31}) {
+  for (const uint32_t flag : {uint32_t{1} << 10, uint32_t{1} << 16, uint32_t{1} << 31}) {
     options.flags = flag;
     CHECK_STATUS(Maker::make(&options), KITH_E_UNSUPPORTED);
   }
 }
 
-TEST_CASE_TEMPLATE("all but a process can be made with no options at all", Maker, memory_maker, array_maker,
-                   value_maker, lock_maker, channel_maker) {
+TEST_CASE_TEMPLATE("all but a process can be made with no options at all", Maker, EVERY_SHARED_MAKER) {
   const nothing_leaks check;
   CHECK_OK(Maker::make(nullptr));
 }

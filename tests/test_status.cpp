@@ -6,8 +6,8 @@
 
 namespace {
 
-constexpr kith_status first_status = KITH_E_BUSY;
-constexpr kith_status last_status = KITH_NOT_EQUAL;
+constexpr kith_status first_status = KITH_E_BROKEN;
+constexpr kith_status last_status = KITH_LAST;
 
 }  // namespace
 
@@ -31,10 +31,12 @@ TEST_CASE("a status is named as in the header") {
   CHECK(kith_status_name(KITH_E_TIMEOUT) == std::string("KITH_E_TIMEOUT"));
   CHECK(kith_status_name(KITH_E_NO_CHILD_MAIN) == std::string("KITH_E_NO_CHILD_MAIN"));
   CHECK(kith_status_name(KITH_E_BUSY) == std::string("KITH_E_BUSY"));
+  CHECK(kith_status_name(KITH_E_CANCELLED) == std::string("KITH_E_CANCELLED"));
+  CHECK(kith_status_name(KITH_LAST) == std::string("KITH_LAST"));
 }
 
 TEST_CASE("a number that is no status has a name and a text, too") {
-  for (const kith_status status : {3, -23, 1000, INT32_MAX, INT32_MIN}) {
+  for (const kith_status status : {4, -26, 1000, INT32_MAX, INT32_MIN}) {
     CHECK(kith_status_name(status) == std::string("KITH_E_?"));
     REQUIRE(kith_status_text(status) != nullptr);
     CHECK(std::strlen(kith_status_text(status)) > 0);

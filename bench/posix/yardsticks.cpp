@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +15,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
+
+#include "../bench.h"
 
 #if defined(__linux__)
 #include <linux/futex.h>
@@ -183,7 +188,7 @@ void set_and_wake(word& w, uint32_t value) {
 }
 
 // Both sides sleep on a word each, without spinning: what it costs to wake another process, twice.
-std::vector<double> futex_round_trips(int count) {
+std::vector<double> futex_wakes(int count, int pause_us) {
   void* const place = mmap(nullptr, 128, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   need(place != MAP_FAILED, "mmap");
   word& ping = *static_cast<word*>(place);
@@ -199,6 +204,7 @@ std::vector<double> futex_round_trips(int count) {
   }
   std::vector<double> samples;
   for (uint32_t i = 0; i < turns; ++i) {
+    rest(pause_us);
     const double began = now_us();
     set_and_wake(ping, i + 1);
     sleep_while(pong, i);
@@ -208,6 +214,8 @@ std::vector<double> futex_round_trips(int count) {
   munmap(place, 128);
   return samples;
 }
+
+std::vector<double> futex_round_trips(int count) { return futex_wakes(count, 0); }
 #endif
 
 constexpr message_yardstick messages[] = {
@@ -217,11 +225,52 @@ constexpr message_yardstick messages[] = {
 #endif
 };
 
+#if defined(__linux__)
+constexpr wake_yardstick wakes[] = {{"futex", futex_wakes}};
+#endif
+
 }  // namespace
 
 std::span<const lock_yardstick> lock_yardsticks() { return locks; }
 std::span<const start_yardstick> function_yardsticks() { return functions; }
 std::span<const start_yardstick> program_yardsticks() { return programs; }
 std::span<const message_yardstick> message_yardsticks() { return messages; }
+
+double cpu_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+#if defined(__linux__)
+std::span<const wake_yardstick> wake_yardsticks() { return wakes; }
+
+one_cpu::one_cpu() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return;
+  for (size_t cpu = 0; cpu < 64; ++cpu) before_ |= CPU_ISSET(cpu, &set) ? uint64_t{1} << cpu : 0;
+  bool found = false;
+  for (size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &set) && std::exchange(found, true)) CPU_CLR(cpu, &set);
+  }
+  sched_setaffinity(0, sizeof set, &set);
+}
+
+one_cpu::~one_cpu() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (size_t cpu = 0; cpu < 64; ++cpu) {
+    if ((before_ >> cpu & 1) != 0) CPU_SET(cpu, &set);
+  }
+  if (before_ != 0) sched_setaffinity(0, sizeof set, &set);
+}
+#else
+std::span<const wake_yardstick> wake_yardsticks() { return {}; }
+one_cpu::one_cpu() {}
+one_cpu::~one_cpu() { (void)before_; }
+#endif
 
 }  // namespace bench

@@ -34,4 +34,26 @@ std::span<const start_yardstick> function_yardsticks() { return {}; }
 std::span<const start_yardstick> program_yardsticks() { return programs; }
 std::span<const message_yardstick> message_yardsticks() { return {}; }
 
+std::span<const wake_yardstick> wake_yardsticks() { return {}; }
+
+double cpu_seconds() {
+  FILETIME created, exited, kernel, user;
+  if (!GetProcessTimes(GetCurrentProcess(), &created, &exited, &kernel, &user)) return 0;
+  const auto seconds = [](const FILETIME& t) {
+    return static_cast<double>(static_cast<uint64_t>(t.dwHighDateTime) << 32 | t.dwLowDateTime) / 1e7;
+  };
+  return seconds(kernel) + seconds(user);
+}
+
+one_cpu::one_cpu() {
+  DWORD_PTR ours = 0, all = 0;
+  if (!GetProcessAffinityMask(GetCurrentProcess(), &ours, &all) || ours == 0) return;
+  before_ = ours;
+  SetProcessAffinityMask(GetCurrentProcess(), ours & (~ours + 1));  // the lowest bit
+}
+
+one_cpu::~one_cpu() {
+  if (before_ != 0) SetProcessAffinityMask(GetCurrentProcess(), static_cast<DWORD_PTR>(before_));
+}
+
 }  // namespace bench

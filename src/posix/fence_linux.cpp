@@ -9,8 +9,6 @@
 
 namespace kith::platform {
 
-constinit std::atomic<bool> light_fence_is_free{false};
-
 // Global commands since Linux 4.16. Where a sandbox forbids them, this process pays for its light fences; one
 // that may register beside one that may not call the heavy fence would at worst lose a wake, which costs a
 // slice.

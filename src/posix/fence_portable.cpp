@@ -4,8 +4,6 @@
 
 namespace kith::platform {
 
-constinit std::atomic<bool> light_fence_is_free{false};
-
 void join_fences() {}
 
 void heavy_fence() { std::atomic_thread_fence(std::memory_order_seq_cst); }

@@ -7,8 +7,6 @@
 
 namespace kith::platform {
 
-constinit std::atomic<uint64_t> self_bits{0};
-
 namespace {
 
 enum class presence { absent, present, hidden };

@@ -13,8 +13,6 @@
 
 namespace kith::platform {
 
-constinit std::atomic<uint64_t> self_bits{0};
-
 namespace {
 
 struct process_record {

@@ -168,9 +168,10 @@ kith_status await(const barrier_view& self, const arrival& mine, const patience&
   for (;;) {
     const uint64_t phase = phase_now(self);
     if (round_of(phase) != mine.round) return ending_of(mine.round, phase);
-    if (is_broken(phase)) return KITH_E_BROKEN;
     const uint64_t now = platform::clock_now();
     const kith_status stop = sleeping.must_stop(now);
+    // Who closes the handle breaks the barrier, too.
+    if (is_broken(phase)) return stop == KITH_E_CLOSED ? KITH_E_CLOSED : KITH_E_BROKEN;
     if (stop != KITH_OK) return give_up(self, mine, stop);
     const identity other = process_in(self.seats[next % self.parties]);
     sleeping.sleep(*self.waiting, self.state->phase, phase, other == platform::self() ? identity{} : other,

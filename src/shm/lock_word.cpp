@@ -71,9 +71,14 @@ class contender {
 };
 
 // The one who releases the lock takes the flag down and wakes one. Others may still sleep: whoever was announced, and so may have
-// been the one woken, puts the flag up again, when it has the lock or goes without. One that is killed before costs the others a slice.
+// been the one woken, puts the flag up again, when it has the lock or goes without. Who goes without looks at the word once
+// more: its owner may have gone before the flag was up again. One that is killed before costs the others a slice.
 kith_status contender::leave(kith_status verdict) {
-  if (announced_) announce(lock_, platform::clock_now());
+  if (!announced_) return verdict;
+  announce(lock_, platform::clock_now());
+  if (verdict >= KITH_OK) return verdict;
+  platform::heavy_fence();  // pairs with the light one in lock_let_go
+  if (owner_of(lock_.word.load(std::memory_order_relaxed)).nobody()) lock_wake_one(lock_, area_);
   return verdict;
 }
 
@@ -96,14 +101,15 @@ kith_status contender::try_once(bool look_around, uint64_t& word) {
   }
 }
 
-// Announces a waiter, and sleeps for a slice unless the word changes.
+// Announces a waiter, and sleeps for a slice unless the lock has been released. It sleeps on the flag and not on the word: an owner
+// that has read the flag may be slow to take it down, and by then the word may be the next owner's, whose waiter would sleep through.
 void contender::sleep(uint64_t word, uint64_t now) {
   announce(lock_, now);
   announced_ = true;
-  platform::heavy_fence();  // pairs with the light one in lock_release
+  platform::heavy_fence();  // pairs with the light one in lock_let_go
   if (lock_.word.load(std::memory_order_relaxed) != word) return;
   const identity owner = owner_of(word);
-  waiting_.sleep(area_, lock_.word, word, owner == platform::self() ? identity{} : owner, now);
+  waiting_.sleep(area_, lock_.waiters, 1, owner == platform::self() ? identity{} : owner, now);
 }
 
 kith_status contender::acquire() {
@@ -133,6 +139,7 @@ kith_status acquire_again(lock_state& lock) {
 }  // namespace
 
 kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience& limits) {
+  (void)platform::self();  // for lock_try_fast
   if (lock_held_by_me(lock)) return acquire_again(lock);
   const bool polling = limits.until.at_ns == at_once.at_ns;
   if (!polling && spin(lock)) return KITH_OK;
@@ -141,7 +148,7 @@ kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience&
 
 void lock_wake_one(lock_state& lock, wait_area& area) {
   lock.waiters.store(0, std::memory_order_relaxed);
-  platform::wake(area, lock.word, 1);
+  platform::wake(area, lock.waiters, 1);
 }
 
 kith_status lock_mark_consistent(lock_state& lock) {

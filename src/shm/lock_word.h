@@ -28,9 +28,10 @@ namespace kith::shm {
 // 64 bytes in the segment.
 struct lock_state {
   std::atomic<uint64_t> word;
-  std::atomic<uint64_t> holder;   // token of the thread that holds it; 0: none. Written by that thread only
-  std::atomic<uint64_t> waiters;  // 1: somebody may sleep on the word, so the one who releases it must wake
-  std::atomic<uint64_t> depth;    // how often its holder has acquired it again. Written by the holder only
+  std::atomic<uint64_t> holder;  // token of the thread that holds it; 0: none. Written by that thread only
+  std::atomic<uint64_t>
+      waiters;  // 1: somebody may sleep (on this word), so the one who releases the lock must wake
+  std::atomic<uint64_t> depth;  // how often its holder has acquired it again. Written by the holder only
   std::atomic<uint64_t>
       since_ns;  // while `waiters` is 1: how long the owner has been seen to hold it; for people, not for decisions
   std::atomic<uint64_t> options;  // lock_recursive. Written before anybody else has the segment
@@ -55,8 +56,10 @@ inline uint64_t thread_token(identity self) { return (platform::current_thread()
 
 // Takes the lock if it is free and in order. The common case: one compare-and-swap.
 inline bool lock_try_fast(lock_state& lock) {
-  const identity self = platform::self();
+  // Not self(), which may have to ask the OS: a process that does not know itself yet goes the long way, once.
+  const identity self{platform::self_bits.load(std::memory_order_relaxed)};
   uint64_t free = 0;
+  if (self.nobody()) return false;
   // Acquire, with the release in lock_release: what the last owner did comes before what we do.
   if (!lock.word.compare_exchange_strong(free, self.bits, std::memory_order_acquire,
                                          std::memory_order_relaxed)) {
@@ -82,7 +85,8 @@ inline bool lock_held_by_me(const lock_state& lock) {
 
 void lock_wake_one(lock_state& lock, wait_area& area);
 
-inline kith_status lock_release(lock_state& lock, wait_area& area) {
+// All of a release but the wake. `wake`: somebody may sleep, and lock_wake_one is to be called.
+inline kith_status lock_let_go(lock_state& lock, bool& wake) {
   if (!lock_held_by_me(lock)) return KITH_E_NOT_OWNER;
   const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
   if (depth != 0) {
@@ -92,9 +96,16 @@ inline kith_status lock_release(lock_state& lock, wait_area& area) {
   lock.holder.store(0, std::memory_order_relaxed);
   const uint64_t kept = lock.word.load(std::memory_order_relaxed) & lock_died;
   lock.word.store(kept, std::memory_order_release);  // pairs with the acquires of the next owner
-  platform::light_fence();                           // pairs with the heavy one in sleep_a_slice
-  if (lock.waiters.load(std::memory_order_relaxed) != 0) lock_wake_one(lock, area);
+  platform::light_fence();                           // pairs with the heavy ones in contender (lock_word.cpp)
+  wake = lock.waiters.load(std::memory_order_relaxed) != 0;
   return KITH_OK;
+}
+
+inline kith_status lock_release(lock_state& lock, wait_area& area) {
+  bool wake = false;
+  const kith_status status = lock_let_go(lock, wake);
+  if (wake) lock_wake_one(lock, area);
+  return status;
 }
 
 kith_status lock_mark_consistent(lock_state& lock);

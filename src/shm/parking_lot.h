@@ -62,9 +62,11 @@ inline uint32_t claim_slot(wait_area& area, identity self) {
   return no_slot;
 }
 
-// Makes the slot deaf first and free then: a slot that is free is never `waiting`.
+// Makes the slot deaf first and free then: a slot that is free is never `waiting`. By an exchange: a waker that marks the slot must do
+// so before we look at the word for the last time, or not at all, and a plain store could reach it later than that look.
 inline void leave_slot(parking_slot& slot) {
-  slot.ticket.store(turn(slot.ticket.load(std::memory_order_relaxed), slot_idle), std::memory_order_relaxed);
+  slot.ticket.exchange(turn(slot.ticket.load(std::memory_order_relaxed), slot_idle),
+                       std::memory_order_acq_rel);
   slot.occupant.store(0, std::memory_order_release);  // pairs with the acquire in claim_slot
 }
 

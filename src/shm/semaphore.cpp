@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Who finds no permit raises `waiters` and looks again, then sleeps; who releases one frees it and looks at `waiters` then. All four
-// accesses are seq_cst, so one of the two sees the other.
+// accesses are seq_cst, so one of the two sees the other. Sleepers sleep on `waiters` itself: one who releases may be slow to take it
+// down, and a sleeper that has just raised it again must then not sleep.
 #include "semaphore.h"
 
 namespace kith::shm {
@@ -95,9 +96,7 @@ bool has_owners(const semaphore_view& self) { return self.permits != nullptr; }
 
 void wake_one(const semaphore_view& self) {
   self.state->waiters.store(0);
-  // With owners the count is what sleepers sleep on, and must change.
-  if (has_owners(self)) self.state->count.fetch_add(1);
-  platform::wake(*self.waiting, self.state->count, 1);
+  platform::wake(*self.waiting, self.state->waiters, 1);
 }
 
 // One call that waits.
@@ -144,11 +143,10 @@ identity contender::somebody() const {
 }
 
 void contender::sleep(uint64_t now) {
-  const uint64_t expected = has_owners(self_) ? self_.state->count.load() : 0;
   self_.state->waiters.store(1);
   announced_ = true;
   if (semaphore_available(self_) != 0) return;
-  waiting_.sleep(*self_.waiting, self_.state->count, expected, somebody(), now);
+  waiting_.sleep(*self_.waiting, self_.state->waiters, 1, somebody(), now);
 }
 
 kith_status contender::acquire() {

@@ -20,9 +20,8 @@ namespace kith::shm {
 
 // 64 bytes in the segment; the words of the permits are the segment's data.
 struct semaphore_state {
-  std::atomic<uint64_t>
-      count;  // signalling: free permits. With owners: grows with the releases that somebody waits for
-  std::atomic<uint64_t> waiters;  // 1: somebody may sleep on `count`
+  std::atomic<uint64_t> count;    // signalling: free permits
+  std::atomic<uint64_t> waiters;  // 1: somebody may sleep, on this word
   std::atomic<uint64_t> maximum;  // signalling: the bound. Written before anybody else has the segment
   uint64_t reserved[5];
 };

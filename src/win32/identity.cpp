@@ -17,8 +17,6 @@ bool has_ended(HANDLE process) { return WaitForSingleObject(process, 0) == WAIT_
 
 }  // namespace
 
-std::atomic<uint64_t> self_bits{0};
-
 identity find_self() {
   const identity found = make_identity(GetCurrentProcessId(), creation_time(GetCurrentProcess()));
   join_fences();

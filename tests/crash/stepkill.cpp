@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The kill test: a process is killed after every single instruction of what can be done with a lock. Each time the next process
-// must take the lock within 100 ms, and be told of the death exactly when the lock word named a dead process at the kill.
+// The kill test: a process is killed after every single instruction of what can be done with a synchronisation object. Each time the
+// survivors must be back within 100 ms, and be told exactly what the words said when the victim stood still for the last time.
 //
 // For each kill point a victim is forked, driven there by ptrace, and killed. Linux only, and only without sanitizers, which would
 // multiply the instructions. Exit code 77: this machine forbids ptrace.
@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
@@ -27,6 +28,10 @@ constexpr int skipped = 77;
 constexpr uint64_t late_allowed =
     5;  // of thousands: a busy machine now and then stops for 100 ms, and for all
 constexpr uint64_t endless = 1'000;  // no operation makes so many system calls
+constexpr uint64_t dense_way =
+    128;  // instructions after a system call that are all tried, whatever the stride
+constexpr uint64_t quick_stride =
+    7;  // with --quick, for builds without optimisation, which have several times the instructions
 
 // ---- the victim -----------------------------------------------------------------------------------------------------------
 
@@ -53,38 +58,33 @@ double in_ms(uint64_t ns) { return static_cast<double>(ns) / 1e6; }
 
 struct tally {
   uint64_t points = 0;
-  uint64_t told = 0;  // of a death
+  uint64_t told = 0;  // of deaths
   uint64_t stuck = 0;
-  uint64_t late = 0;  // in time when it was tried again: the machine stood still, not the lock
+  uint64_t late = 0;  // in time when it was tried again: the machine stood still, not the object
   uint64_t wrong = 0;
   uint64_t worst_ns = 0;
+
+  void add(const tally& other) {
+    points += other.points;
+    told += other.told;
+    stuck += other.stuck;
+    late += other.late;
+    wrong += other.wrong;
+    worst_ns = std::max(worst_ns, other.worst_ns);
+  }
 };
 
-// What the next owner must be told, from the word as it was when the victim stood still for the last time: nobody else can make
-// it name the victim, or unname it while the victim lives.
-kith_status expected_verdict(const world& w, uint64_t word) {
-  const uint64_t owner = word & ~kith::shm::lock_died;
-  const bool owner_is_dead =
-      owner != 0 && (owner == w.shared->victim.load() || owner == w.shared->dead_holder.load());
-  return owner_is_dead || (word & kith::shm::lock_died) != 0 ? KITH_OWNER_DIED : KITH_OK;
-}
-
-void judge(const world& w, const kill_point& point, uint64_t word, const recovery& seen, tally& sum) {
-  const kith_status expected = expected_verdict(w, word);
-  const bool stuck = seen.status == KITH_E_TIMEOUT || seen.took_ns > patience_ns;
-  const bool wrong = !stuck && seen.status != expected;
-  if (stuck || wrong) {
-    std::printf("  after %" PRIu64 " system calls and %" PRIu64 " instructions, with the word %" PRIx64
-                ": %s after %.1f ms instead of %s\n",
-                point.system_calls, point.instructions, word, kith_status_name(seen.status),
-                in_ms(seen.took_ns), kith_status_name(expected));
+void count(const kill_point& point, const judgement& verdict, tally& sum) {
+  if (verdict.stuck() || verdict.wrong()) {
+    std::printf("  after %" PRIu64 " system calls and %" PRIu64 " instructions:%s\n", point.system_calls,
+                point.instructions, verdict.complaints().c_str());
     std::fflush(stdout);
   }
   sum.points += 1;
-  sum.stuck += stuck ? 1 : 0;
-  sum.wrong += wrong ? 1 : 0;
-  sum.told += expected == KITH_OWNER_DIED ? 1 : 0;
-  if (seen.took_ns > sum.worst_ns) sum.worst_ns = seen.took_ns;
+  sum.stuck += verdict.stuck() ? 1u : 0u;
+  sum.wrong += verdict.wrong() ? 1u : 0u;
+  sum.told += verdict.deaths();
+  sum.worst_ns = std::max(sum.worst_ns, verdict.slowest_ns());
 }
 
 // Waits for the end of a process; without `reap` it stays a zombie, as the victim of a parent that does not look.
@@ -95,10 +95,14 @@ void await_death(pid_t process, bool reap) {
   }
 }
 
-// Nothing but lateness: worth a second try.
-bool is_only_late(const world& w, uint64_t word, const recovery& seen) {
-  return seen.took_ns > patience_ns &&
-         (seen.status == expected_verdict(w, word) || seen.status == KITH_E_TIMEOUT);
+// Late, and nothing else: worth a second try.
+drive_result recover_and_judge(world& w, const kill_point& point, const frozen& then, bool again,
+                               tally& sum) {
+  judgement verdict;
+  w.plan->recover(w, then, verdict);
+  if (!again && verdict.stuck() && !verdict.wrong()) return drive_result::late;
+  count(point, verdict, sum);
+  return drive_result::there;
 }
 
 drive_result kill_at(world& w, const kill_point& point, bool again, tally& sum) {
@@ -110,19 +114,12 @@ drive_result kill_at(world& w, const kill_point& point, bool again, tally& sum) 
     if (w.plan->when_stopped != nullptr) w.plan->when_stopped(w);
     result = drive(w, victim, point);
   }
-  const uint64_t word = w.shared->lock.word.load();
-  const uint64_t killed_at = kith::platform::clock_now();
+  frozen then = look(w);
+  then.killed_at = kith::platform::clock_now();
   kill(victim, SIGKILL);
   const bool stays_zombie = sum.points % 2 == 1;
   await_death(victim, !stays_zombie);
-  if (result == drive_result::there) {
-    const recovery seen = w.plan->recover(w, killed_at);
-    if (!again && is_only_late(w, word, seen)) {
-      result = drive_result::late;
-    } else {
-      judge(w, point, word, seen, sum);
-    }
-  }
+  if (result == drive_result::there) result = recover_and_judge(w, point, then, again, sum);
   if (stays_zombie) await_death(victim, true);
   end_helpers(w);
   return result;
@@ -143,38 +140,48 @@ drive_result kill_at_last(world& w, const kill_point& point, tally& sum) {
   return result;
 }
 
-drive_result kill_everywhere(world& w, tally& sum) {
+uint64_t next_instruction_to_try(const world& w, uint64_t instructions, bool quick) {
+  if (quick) return instructions + (instructions < dense_way ? quick_stride : quick_stride * w.plan->stride);
+  return instructions + (instructions < dense_way ? 1 : w.plan->stride);
+}
+
+drive_result kill_everywhere(world& w, bool quick, tally& sum) {
   for (uint64_t calls = 0; calls < endless; ++calls) {
-    drive_result result = drive_result::there;
-    uint64_t instructions = 0;
-    for (; result == drive_result::there; instructions += w.stride) {
-      result = kill_at_last(w, {calls, instructions}, sum);
+    drive_result result = kill_at_last(w, {calls, 0}, sum);
+    // Not even after the system calls alone.
+    if (result == drive_result::no_ptrace || result == drive_result::finished) return result;
+    for (uint64_t at = 0; result == drive_result::there;) {
+      at = next_instruction_to_try(w, at, quick);
+      result = kill_at_last(w, {calls, at}, sum);
     }
-    const bool none_here = instructions == w.stride;  // not even after the system calls alone
-    if (result == drive_result::no_ptrace || (result == drive_result::finished && none_here)) return result;
+    if (result == drive_result::no_ptrace) return result;
   }
   return drive_result::no_ptrace;
 }
 
+void print(const char* name, const tally& sum, uint64_t began) {
+  std::printf("%-70s %5" PRIu64 " kill points, %5" PRIu64 " deaths told, %" PRIu64 " stuck, %" PRIu64
+              " wrong, %" PRIu64 " late, slowest recovery %.1f ms  [%.1f s]\n",
+              name, sum.points, sum.told, sum.stuck, sum.wrong, sum.late, in_ms(sum.worst_ns),
+              in_ms(kith::platform::clock_now() - began) / 1e3);
+  std::fflush(stdout);  // or each victim would have a copy of it
+}
+
 // Returns the exit code of the program.
-int run_scenario(world& w, const scenario& plan) {
+int run_scenario(world& w, const scenario& plan, bool quick, tally& total) {
   tally sum;
   w.plan = &plan;
   w.way = route();
   const uint64_t began = kith::platform::clock_now();
-  if (kill_everywhere(w, sum) == drive_result::no_ptrace) {
+  if (kill_everywhere(w, quick, sum) == drive_result::no_ptrace) {
     std::printf("skipped: ptrace cannot single-step here\n");
     return skipped;
   }
-  std::printf("%-60s %5" PRIu64 " points, %5" PRIu64 " deaths told, %" PRIu64 " stuck, %" PRIu64
-              " wrong, %" PRIu64 " late, slowest recovery %.1f ms  [%.1f s]\n",
-              plan.name, sum.points, sum.told, sum.stuck, sum.wrong, sum.late, in_ms(sum.worst_ns),
-              in_ms(kith::platform::clock_now() - began) / 1e3);
-  std::fflush(stdout);  // or each victim would have a copy of it
+  print(plan.name, sum, began);
+  total.add(sum);
   return sum.stuck == 0 && sum.wrong == 0 && sum.late <= late_allowed && sum.points > 0 ? 0 : 1;
 }
 
-// On one CPU a waiter does not spin, so that its way is short enough to be tried at every instruction; and steps are cheap there.
 void use_cpus(bool one, const cpu_set_t& all) {
   cpu_set_t chosen = all;
   for (size_t cpu = 0, found = 0; cpu < CPU_SETSIZE && one; ++cpu) {
@@ -183,7 +190,42 @@ void use_cpus(bool one, const cpu_set_t& all) {
   sched_setaffinity(0, sizeof chosen, &chosen);
 }
 
+std::vector<scenario> all_scenarios() {
+  std::vector<scenario> all;
+  for (const auto& some : {lock_scenarios(), semaphore_scenarios(), condition_scenarios(), event_scenarios(),
+                           barrier_scenarios()}) {
+    all.insert(all.end(), some.begin(), some.end());
+  }
+  return all;
+}
+
 }  // namespace
+
+// ---- judgement ------------------------------------------------------------------------------------------------------------------
+
+void judgement::came_back(const char* who, const recovery& seen, kith_status expected) {
+  if (stuck_) return;  // what comes after is its consequence
+  slowest_ns_ = std::max(slowest_ns_, seen.took_ns);
+  stuck_ = seen.took_ns > patience_ns || (seen.status == KITH_E_TIMEOUT && expected != KITH_E_TIMEOUT);
+  const bool wrong = !stuck_ && seen.status != expected;
+  wrong_ = wrong_ || wrong;
+  if (!stuck_ && !wrong) return;
+  char text[200];
+  std::snprintf(text, sizeof text, " %s: %s after %.1f ms instead of %s;", who, kith_status_name(seen.status),
+                in_ms(seen.took_ns), kith_status_name(expected));
+  complaints_ += text;
+}
+
+void judgement::must(bool truth, const char* what) {
+  if (stuck_ || truth) return;
+  wrong_ = true;
+  complaints_ += std::string(" not so: ") + what + ";";
+}
+
+void judgement::too_slow(const char* what) {
+  stuck_ = true;
+  complaints_ += std::string(" too slow: ") + what + ";";
+}
 
 }  // namespace stepkill
 
@@ -196,14 +238,16 @@ int main(int argc, char** argv) {
   sched_getaffinity(0, sizeof cpus, &cpus);
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
   const char* const wanted = argc > 1 && !quick ? argv[1] : "";
+  const uint64_t began = kith::platform::clock_now();
+  tally total;
   int code = 0;
-  for (const scenario& plan : scenarios()) {
+  for (const scenario& plan : all_scenarios()) {
     if (std::strstr(plan.name, wanted) == nullptr) continue;
-    w.stride = quick ? plan.quick_stride : plan.stride;
     use_cpus(plan.one_cpu, cpus);
-    const int result = run_scenario(w, plan);
+    const int result = run_scenario(w, plan, quick, total);
     if (result == skipped) return skipped;
     code |= result;
   }
+  print("total", total, began);
   return code;
 }

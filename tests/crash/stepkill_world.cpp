@@ -13,6 +13,8 @@
 
 namespace stepkill {
 
+using kith::platform::clock_now;
+
 bool open_world(world& w) {
   void* place =
       mmap(nullptr, sizeof(shared_state), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -30,7 +32,35 @@ bool open_world(world& w) {
 }
 
 // Every kill point begins with untouched memory: what an earlier victim left must not help a later one.
-void reset(world& w) { new (w.shared) shared_state{}; }
+void reset(world& w) {
+  new (w.shared) shared_state{};
+  w.hint.store(0);
+}
+
+frozen look(const world& w) {
+  const shared_state& from = *w.shared;
+  frozen seen{};
+  seen.lock = from.lock.word.load();
+  for (uint32_t i = 0; i < permit_count; ++i) seen.permits[i] = from.permits[i].load();
+  seen.count = from.semaphore.count.load();
+  for (uint32_t i = 0; i < watched_condition_words; ++i)
+    seen.condition_words[i] = from.condition_words[i].load();
+  seen.notified = from.notified.load() != 0;
+  seen.event = from.event.word.load();
+  seen.phase = from.barrier.phase.load();
+  seen.table_lock = from.barrier.lock.word.load();
+  for (uint32_t i = 0; i < most_parties; ++i) {
+    seen.seat_process[i] = from.seats[i].process.load();
+    seen.seat_arrived[i] = from.seats[i].arrived.load();
+  }
+  return seen;
+}
+
+bool names_dead(const world& w, uint64_t bits) {
+  return bits != 0 && (bits == w.shared->victim.load() || bits == w.shared->dead_holder.load());
+}
+
+// ---- helpers -----------------------------------------------------------------------------------------------------------------
 
 pid_t start_helper(const std::function<void()>& role) {
   const pid_t parent = getpid();
@@ -50,15 +80,100 @@ void end_helpers(world& w) {
   w.helpers.clear();
 }
 
+void start_holder(world& w, const std::function<void()>& role) {
+  w.helpers.push_back(start_helper(role));
+  await([&w] { return w.shared->holder_ready.load() != 0; });
+}
+
+void let_holder_die(world& w) {
+  end_helpers(w);
+  w.shared->holder_ready.store(0);
+}
+
+void start_survivor(world& w, uint32_t index, const std::function<kith_status()>& role) {
+  const pid_t process = start_helper([&] {
+    w.shared->reports[index].identity.store(kith::platform::self().bits);
+    finish(w, index, role());
+    for (;;) pause();
+  });
+  w.survivors[index] = process;
+  w.helpers.push_back(process);
+}
+
+void finish(world& w, uint32_t index, kith_status status) {
+  report& mine = w.shared->reports[index];
+  mine.done_at.store(clock_now());
+  mine.status.store(status);
+  mine.done.fetch_add(1);
+}
+
+bool is_back(const world& w, uint32_t index) { return w.shared->reports[index].done.load() != 0; }
+
+bool is_process_asleep(pid_t process) {
+  char path[64], state = '?';
+  std::snprintf(path, sizeof path, "/proc/%d/stat", process);
+  std::FILE* file = std::fopen(path, "r");
+  if (file == nullptr) return false;
+  if (std::fscanf(file, "%*d %*s %c", &state) != 1) state = '?';
+  std::fclose(file);
+  return state == 'S';
+}
+
+// It has not taken anything then: between its last look at the words and its report no survivor sleeps.
+bool is_asleep(const world& w, uint32_t index) {
+  return is_process_asleep(w.survivors[index]) && !is_back(w, index);
+}
+
+recovery await_survivor(world& w, uint32_t index, uint64_t since, uint32_t nth) {
+  const report& its = w.shared->reports[index];
+  const bool back = await_in_time(since, [&] { return its.done.load() >= nth; });
+  const uint64_t at = back ? its.done_at.load() : clock_now();
+  return {back ? its.status.load() : KITH_E_TIMEOUT, at > since ? at - since : 0};
+}
+
+void await(const std::function<bool()>& condition) {
+  const timespec pause{0, 20'000};
+  while (!condition()) nanosleep(&pause, nullptr);
+}
+
+bool await_in_time(uint64_t since, const std::function<bool()>& condition) {
+  bool met = false;
+  await([&] {
+    met = condition();
+    return met || clock_now() > since + patience_ns;
+  });
+  return met;
+}
+
+void pass_time(uint64_t ns) {
+  const uint64_t until = clock_now() + ns;
+  await([&] { return clock_now() >= until; });
+}
+
+void await_sleeping_victim(world& w) {
+  const kith::identity victim{w.shared->victim.load()};
+  await([&] {
+    return w.shared->holder_may_release.load() != 0 || is_process_asleep(static_cast<pid_t>(victim.pid()));
+  });
+}
+
+// ---- the lock ----------------------------------------------------------------------------------------------------------------
+
 kith_status acquire(world& w, kith::deadline until) {
   return kith::shm::lock_acquire(w.shared->lock, w.area, {until, nullptr, nullptr});
 }
 
 void release(world& w) { kith::shm::lock_release(w.shared->lock, w.area); }
 
-void await(const std::function<bool()>& condition) {
-  const timespec pause{0, 20'000};
-  while (!condition()) nanosleep(&pause, nullptr);
+kith_status acquire_and_repair(world& w, kith::deadline until) {
+  const kith_status status = acquire(w, until);
+  if (status != KITH_OWNER_DIED) return status;
+  w.shared->deaths_told.fetch_add(1);
+  return kith::shm::lock_mark_consistent(w.shared->lock);
+}
+
+uint32_t deaths_of_lock(const world& w, uint64_t word) {
+  return names_dead(w, word & ~kith::shm::lock_died) || (word & kith::shm::lock_died) != 0 ? 1 : 0;
 }
 
 }  // namespace stepkill

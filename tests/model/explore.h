@@ -45,6 +45,7 @@ struct step_sink {
 struct outcome {
   size_t states = 0;
   size_t steps = 0;
+  bool complete = true;  // false: there were too many states to visit
   const char* violation = nullptr;
   std::vector<std::string> trace;  // how the violation comes about, if there is one
 };
@@ -60,15 +61,15 @@ class explorer {
   outcome run() {
     outcome result;
     visit(subject_.first(), no_parent);
-    for (uint32_t i = 0; i < count_ && result.violation == nullptr; ++i) {
+    for (uint32_t i = 0; i < count_ && count_ <= most_states_ && result.violation == nullptr; ++i) {
       result.violation = subject_.violation(at(i));
-      if (result.violation == nullptr && count_ > most_states_) result.violation = "too many states to visit";
-      if (result.violation != nullptr)
-        tell(i, result);
-      else
+      if (result.violation == nullptr)
         expand(i, result);
+      else
+        tell(i, result);
     }
-    if (result.violation == nullptr) find_stuck(result);
+    result.complete = count_ <= most_states_;
+    if (result.complete && result.violation == nullptr) find_stuck(result);
     result.states = count_;
     return result;
   }
@@ -149,7 +150,8 @@ class explorer {
       subject_.steps(at(path[i]), sink_);
       for (const auto& entry : sink_.entries) {
         if (std::memcmp(&entry.next, &at(path[i - 1]), sizeof(state)) != 0) continue;
-        result.trace.push_back(std::string(1, static_cast<char>('A' + entry.actor)) + " " + entry.what);
+        const std::string actor(1, static_cast<char>('A' + entry.actor));
+        result.trace.push_back(actor + (entry.what[0] == '\'' ? "" : " ") + entry.what);
         break;
       }
     }

@@ -316,7 +316,7 @@ void lock_model::release_steps(const state& s, int c, sink& out) const {
   }
 }
 
-// Whom of several, the OS decides: all ways are tried.
+// Whom of several, the OS decides: all ways are tried. A kernel's wake and an unpark begin with a full fence.
 void lock_model::wake_one(const state& s, int c, sink& out) const {
   state next = s;
   next.shared.flush(c);
@@ -325,7 +325,7 @@ void lock_model::wake_one(const state& s, int c, sink& out) const {
   else
     next_round(next.cores[c]);
   bool woke = false;
-  for (int other = 0; other < setup.cores; ++other) {
+  for (int other = 0; other < lock_setup::most_cores; ++other) {
     const at there = s.cores[other].now;
     if (there != at::asleep && there != at::registered && there != at::leaving) continue;
     state woken = next;

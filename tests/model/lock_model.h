@@ -5,8 +5,9 @@
 // owner died inside, until somebody has marked the data consistent; an owner can always release; everybody can always finish, which without
 // slices means that no wake is lost.
 //
-// Left out: the spin before sleeping, the depth of a recursive lock, a closed handle (it leaves like a passed deadline), and time: a slice and
-// a deadline end at any moment.
+// Left out: the spin before sleeping, the depth of a recursive lock (only its owner reads it), a closed handle or a cancel (they leave like a
+// passed deadline), who asks for the owner's name (raises the flag for nothing, as the last waiter that was woken does), and time: a slice and a deadline end at any
+// moment.
 #pragma once
 
 #include "explore.h"

@@ -163,20 +163,24 @@ void print_trace(const outcome& result) {
 }
 
 void must_be_sound(const char* name, const char* variant, const outcome& result, totals& sum) {
-  std::printf("%-76s %-26s %8zu states %9zu steps  %s\n", name, variant, result.states, result.steps,
-              result.violation == nullptr ? "sound" : result.violation);
-  if (result.violation != nullptr) ++sum.failures;
+  const char* const verdict = result.violation != nullptr ? result.violation
+                              : result.complete           ? "sound"
+                                                          : "TOO MANY STATES";
+  std::printf("%-72s %-26s %8zu states %9zu steps  %s\n", name, variant, result.states, result.steps,
+              verdict);
   print_trace(result);
+  sum.failures += result.violation != nullptr || !result.complete;
   sum.states += result.states;
 }
 
 void must_be_found(const char* model_name, const char* fault, const outcome& result, totals& sum) {
-  const bool found = result.violation != nullptr && !result.trace.empty();
-  std::printf("%-12s %-46s %8zu states  %s", model_name, fault, result.states,
-              found ? "found: " : "NOT FOUND\n");
-  if (found) std::printf("%s, after %zu steps\n", result.violation, result.trace.size());
-  if (!found) ++sum.failures;
+  std::printf("%-12s %-46s %8zu states  ", model_name, fault, result.states);
+  if (result.violation != nullptr)
+    std::printf("found after %zu steps: %s\n", result.trace.size(), result.violation);
+  else
+    std::printf("NOT FOUND\n");
   if (show_traces) print_trace(result);
+  sum.failures += result.violation == nullptr;
   sum.states += result.states;
 }
 

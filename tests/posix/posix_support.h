@@ -15,22 +15,7 @@
 
 #include "../support.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KITH_TEST_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define KITH_TEST_SANITIZED 1
-#endif
-#endif
-
 namespace test {
-
-// A sanitizer maps terabytes of address space, which no limit on it would leave.
-#if defined(KITH_TEST_SANITIZED)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
 
 class descriptor {
  public:

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// The parts of kith_lock_acquire and kith_lock_release that wait and wake. In a file of its own, so that compilers keep it out of there: the registers it needs would
+// cost the common path a fifth of its time.
+#include "segment_object.h"
+#include "waiting.h"
+
+namespace kith {
+
+kith_status lock_wait(kith_lock* lock, int64_t timeout_ms) {
+  const pinned<lock_object> self(lock, object_kind::lock);
+  if (self.status() != KITH_OK) return self.status();
+  call_patience limits(timeout_ms, *self);
+  limits.last_probe_ns = &self->last_probe_ns;
+  return shm::lock_acquire_slow(*self->state, self->waiting(), limits);
+}
+
+kith_status lock_wake(kith_lock* lock) {
+  object* found = nullptr;
+  // Closed meanwhile by another thread: then nobody of us sleeps, and the others' slices end.
+  if (handle_find(lock, object_kind::lock, found) != KITH_OK) return KITH_OK;
+  lock_object& self = *static_cast<lock_object*>(found);
+  shm::lock_wake_one(*self.state, self.waiting());
+  return KITH_OK;
+}
+
+}  // namespace kith

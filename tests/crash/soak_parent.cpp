@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// Starts, kills and watches the workers, and gives them what they wait for.
+#include "soak_parent.h"
+
+namespace soak {
+
+namespace {
+
+constexpr uint64_t abort_interval_us = 300'000;
+
+}  // namespace
+
+// ---- workers -----------------------------------------------------------------------------------------------------------------
+
+bool start_worker(parent& all, uint32_t at) {
+  worker& one = all.workers[at];
+  place& where = all.self.notes->places[at];
+  where.object = object_count;
+  where.operation = starting;
+  const worker_argument argument{++all.done.started, next_random(all.self.random), at, 0};
+  kith_share shares[share_count];
+  list_shares(all.self.all, shares);
+  kith_process_options options{};
+  options.struct_size = sizeof options;
+  options.entry = work;
+  options.argument = &argument;
+  options.argument_size = sizeof argument;
+  options.shares = shares;
+  options.share_count = share_count;
+  const kith_status status = kith_process_spawn(&options, &one.process);
+  if (status != KITH_OK) {
+    fail(all.self, "kith_process_spawn gave %s, of the OS %d", kith_status_name(status), kith_os_error());
+    return false;
+  }
+  one.name = name_of(argument.number, at);
+  one.progress_seen = where.progress;
+  one.progress_seen_us = now_us();
+  return true;
+}
+
+void bury(parent& all, uint32_t at, int32_t expected_kind) {
+  worker& one = all.workers[at];
+  place& where = all.self.notes->places[at];
+  kith_exit end{};
+  const kith_status status = kith_process_wait(one.process, 60'000, &end);
+  if (status != KITH_OK) fail(all.self, "the end of a worker gave %s", kith_status_name(status));
+  const bool expected = end.kind == expected_kind && (end.kind != KITH_EXIT_CODE || end.code == 0);
+  if (!expected && where.failed == 0) {
+    begin(all.self, static_cast<object_id>(where.object.load()),
+          static_cast<operation_id>(where.operation.load()));
+    fail(all.self, "a worker ended by itself there: kind %d, code %lld", end.kind,
+         static_cast<long long>(end.code));
+  }
+  kith_process_close(one.process);
+  one.process = nullptr;
+  // The next one begins anew; what the last one held is the library's business.
+  where.permit = 0;
+  where.awaits_ticket = 0;
+  ++all.done.doubts[where.doubt];
+  where.doubt = no_doubt;
+}
+
+void kill_worker(parent& all, uint32_t at) {
+  worker& one = all.workers[at];
+  place& where = all.self.notes->places[at];
+  where.doomed = one.name;
+  const kith_status status = kith_process_kill(one.process);
+  if (status != KITH_OK) fail(all.self, "kith_process_kill gave %s", kith_status_name(status));
+  ++all.done.kills;
+  bury(all, at, KITH_EXIT_KILLED);
+  if (where.object < object_count)
+    ++all.done.kills_at[where.object];
+  else
+    ++all.done.kills_while_starting;
+}
+
+// ---- what comes regularly ----------------------------------------------------------------------------------------------------
+
+namespace {
+
+void feed_events(parent& all) {
+  expect(all.self, "kith_event_set", kith_event_set(all.self.all.auto_reset), KITH_OK);
+  // Cleared at once: who waited comes back all the same.
+  expect(all.self, "kith_event_set", kith_event_set(all.self.all.manual), KITH_OK);
+  expect(all.self, "kith_event_clear", kith_event_clear(all.self.all.manual), KITH_OK);
+}
+
+void feed_signals(parent& all) {
+  if (kith_semaphore_available(all.self.all.signals) > 1) return;
+  const kith_status status = kith_semaphore_release(all.self.all.signals);
+  if (status == KITH_OK) add(all.self.mine->signals_given);
+  if (status != KITH_E_LIMIT) expect(all.self, "kith_semaphore_release", status, KITH_OK);
+}
+
+// Workers that wait all on the same side would wait for each other.
+void feed_queue(parent& all) {
+  actor& self = all.self;
+  queue_room& queue = self.notes->queue;
+  const kith_status told = enter(self, bounded_queue, self.all.queue, queue, longest_wait_ms);
+  if (told < KITH_OK || self.wrong) return;
+  check_queue(self, told);
+  if (queue.count == 0 || queue.count == queue_capacity) change_queue(self, queue.count == 0);
+  leave(self, self.all.queue, queue);
+}
+
+void feed_barrier(parent& all) {
+  const uint64_t now = now_us();
+  if (now - all.last_abort_us < abort_interval_us) return;
+  all.last_abort_us = now;
+  expect(all.self, "kith_barrier_abort", kith_barrier_abort(all.self.all.barrier), KITH_OK);
+}
+
+// Under the lock of the office: whoever has said that it waits, and lives, is in the wait now.
+uint32_t ticket_waiters(const parent& all) {
+  const board& notes = *all.self.notes;
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < notes.workers; ++i) count += notes.places[i].awaits_ticket != 0 ? 1u : 0u;
+  return count;
+}
+
+// The one notification went to somebody who waits. If that one is killed, it must go to another one: there have been enough.
+void check_ticket(parent& all, bool somebody_waits) {
+  ++all.looks_at_ticket;
+  all.looks_with_waiter += somebody_waits ? 1u : 0u;
+  const uint64_t age_ms = (now_us() - all.self.notes->tickets.since_us) / 1000;
+  const bool often = all.looks_with_waiter * 2 > all.looks_at_ticket && all.looks_with_waiter > 10;
+  if (age_ms < static_cast<uint64_t>(longest_wait_ms) || !often) return;
+  all.self.mine->operation = waiting;
+  fail(all.self,
+       "a notification was lost %llu ms ago: nobody has come back with it, and of %llu looks %llu saw "
+       "somebody waiting",
+       static_cast<unsigned long long>(age_ms), static_cast<unsigned long long>(all.looks_at_ticket),
+       static_cast<unsigned long long>(all.looks_with_waiter));
+}
+
+void post_ticket(parent& all) {
+  ticket_room& office = all.self.notes->tickets;
+  office.tickets = 1;
+  office.since_us = now_us();
+  all.looks_at_ticket = all.looks_with_waiter = 0;
+  ++all.done.tickets_posted;
+  all.self.mine->operation = notifying;
+  expect(all.self, "kith_condition_notify", kith_condition_notify(all.self.all.ticket_posted, 1), KITH_OK);
+}
+
+void feed_tickets(parent& all) {
+  actor& self = all.self;
+  ticket_room& office = self.notes->tickets;
+  const kith_status told = enter(self, ticket_office, self.all.tickets, office, longest_wait_ms);
+  if (told < KITH_OK || self.wrong) return;
+  if (told == KITH_OWNER_DIED) repair_tickets(self);
+  const bool somebody_waits = ticket_waiters(all) != 0;
+  if (office.tickets != 0) {
+    check_ticket(all, somebody_waits);
+  } else if (somebody_waits) {
+    post_ticket(all);
+  }
+  if (self.notes->stop != 0) repair_tickets(self);  // lets all go
+  leave(self, self.all.tickets, office);
+}
+
+}  // namespace
+
+void feed(parent& all) {
+  if (all.self.wrong) return;
+  feed_events(all);
+  feed_signals(all);
+  feed_queue(all);
+  feed_barrier(all);
+  feed_tickets(all);
+}
+
+// ---- watching ----------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+void look_whether_stuck(parent& all, uint32_t at) {
+  worker& one = all.workers[at];
+  const place& where = all.self.notes->places[at];
+  const uint64_t progress = where.progress;
+  const uint64_t now = now_us();
+  if (progress != one.progress_seen) {
+    one.progress_seen = progress;
+    one.progress_seen_us = now;
+  }
+  const uint64_t idle_ms = (now - one.progress_seen_us) / 1000;
+  if (idle_ms < static_cast<uint64_t>(stuck_after_ms)) return;
+  const uint32_t object = where.object;
+  const uint32_t operation = where.operation;
+  fail(all.self, "worker %llx (process %lld) is stuck for %llu ms in: %s, %s",
+       static_cast<unsigned long long>(one.name), static_cast<long long>(kith_process_id(one.process)),
+       static_cast<unsigned long long>(idle_ms), object_names[object], operation_names[operation]);
+}
+
+}  // namespace
+
+void look_after(parent& all) {
+  for (uint32_t at = 0; at < all.wanted.workers; ++at) {
+    if (all.workers[at].process == nullptr) continue;
+    kith_exit end{};
+    const kith_status status = kith_process_wait(all.workers[at].process, 0, &end);
+    if (status == KITH_OK) {
+      bury(all, at, all.self.notes->stop != 0 ? KITH_EXIT_CODE : KITH_EXIT_KILLED);
+      if (all.self.notes->places[at].failed != 0) all.self.wrong = true;
+    } else if (status != KITH_E_TIMEOUT) {
+      fail(all.self, "kith_process_wait gave %s", kith_status_name(status));
+    } else {
+      look_whether_stuck(all, at);
+    }
+  }
+}
+
+}  // namespace soak

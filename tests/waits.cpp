@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "waits.h"
+
+namespace test {
+
+namespace {
+
+// Larger than the ring, so that nobody sends it who is alone.
+const std::string large(10'000, 'x');
+
+kith_status wait_for_lock(endless_waits& on, int64_t timeout_ms) {
+  const kith_status status = kith_lock_acquire(on.held, timeout_ms);
+  if (status == KITH_OK) CHECK_OK(kith_lock_release(on.held));
+  return status;
+}
+
+kith_status wait_for_permit(endless_waits& on, int64_t timeout_ms) {
+  return kith_semaphore_acquire(on.empty, timeout_ms);
+}
+
+kith_status wait_for_signal(endless_waits& on, int64_t timeout_ms) {
+  return kith_semaphore_acquire(on.no_signal, timeout_ms);
+}
+
+// However the wait ends, the lock is held again.
+kith_status wait_for_condition(endless_waits& on, int64_t timeout_ms) {
+  CHECK_OK(kith_lock_acquire(on.of_condition, generous));
+  const kith_status status = kith_condition_wait(on.silent, on.of_condition, timeout_ms);
+  CHECK_OK(kith_lock_release(on.of_condition));
+  return status;
+}
+
+kith_status wait_for_event(endless_waits& on, int64_t timeout_ms) {
+  return kith_event_wait(on.clear, timeout_ms);
+}
+
+kith_status wait_for_resetting_event(endless_waits& on, int64_t timeout_ms) {
+  return kith_event_wait(on.clear_by_itself, timeout_ms);
+}
+
+kith_status wait_for_parties(endless_waits& on, int64_t timeout_ms) {
+  uint32_t place = 77;
+  const kith_status status = kith_barrier_wait(on.lonely, timeout_ms, &place);
+  CHECK((status >= KITH_OK) == (place != 77));
+  return status == KITH_LAST ? KITH_OK : status;
+}
+
+kith_status wait_for_message(endless_waits& on, int64_t timeout_ms) {
+  char buffer[8];
+  size_t size = 77;
+  const kith_status status = kith_channel_recv(on.quiet.a, buffer, sizeof buffer, &size, timeout_ms);
+  CHECK(size == (status == KITH_OK ? 5 : 77));
+  return status;
+}
+
+kith_status wait_for_room(endless_waits& on, int64_t timeout_ms) {
+  return kith_channel_send(on.full.a, large.data(), large.size(), timeout_ms);
+}
+
+kith_status wait_for_process(endless_waits& on, int64_t timeout_ms) {
+  kith_exit end{-77, 0, -77};
+  const kith_status status = kith_process_wait(on.child, timeout_ms, &end);
+  CHECK((end.kind == -77) == (status != KITH_OK));
+  return status;
+}
+
+void come_to_the_barrier(endless_waits& on) {
+  on.other_party = std::thread([&on] { CHECK(kith_barrier_wait(on.lonely, generous, nullptr) >= KITH_OK); });
+  CHECK(becomes_true([&on] { return kith_barrier_waiting(on.lonely) == 1; }));
+}
+
+void end_child(endless_waits& on) {
+  on.line.a.close();
+  CHECK(becomes_true([&on] { return is_ended_child(kith_process_id(on.child)); }));
+}
+
+}  // namespace
+
+const std::vector<wait_kind> kinds_of_waits = {
+    {"lock", wait_for_lock, [](endless_waits& on) { kith_lock_close(on.held); },
+     [](endless_waits& on) { CHECK_OK(kith_lock_release(on.held)); }},
+    {"semaphore", wait_for_permit, [](endless_waits& on) { kith_semaphore_close(on.empty); },
+     [](endless_waits& on) { CHECK_OK(kith_semaphore_release(on.empty)); }},
+    {"signal", wait_for_signal, [](endless_waits& on) { kith_semaphore_close(on.no_signal); },
+     [](endless_waits& on) { CHECK_OK(kith_semaphore_release(on.no_signal)); }},
+    // A condition remembers nothing: a wait for it that need not wait there is not.
+    {"condition", wait_for_condition, [](endless_waits& on) { kith_condition_close(on.silent); }, nullptr},
+    {"event", wait_for_event, [](endless_waits& on) { kith_event_close(on.clear); },
+     [](endless_waits& on) { CHECK_OK(kith_event_set(on.clear)); }},
+    {"event that resets itself", wait_for_resetting_event,
+     [](endless_waits& on) { kith_event_close(on.clear_by_itself); },
+     [](endless_waits& on) { CHECK_OK(kith_event_set(on.clear_by_itself)); }},
+    {"barrier", wait_for_parties, [](endless_waits& on) { kith_barrier_close(on.lonely); }, come_to_the_barrier},
+    {"recv", wait_for_message, [](endless_waits& on) { kith_channel_close(on.quiet.a); },
+     [](endless_waits& on) { CHECK(tell(on.quiet.b, "hello")); }},
+    {"send", wait_for_room, [](endless_waits& on) { kith_channel_close(on.full.a); }, nullptr},
+    {"process", wait_for_process, [](endless_waits& on) { kith_process_close(on.child); }, end_child},
+};
+
+endless_waits::endless_waits() {
+  REQUIRE(hear(line.a, "ready"));
+  REQUIRE_OK(kith_lock_acquire(held, 0));
+  REQUIRE_OK(kith_semaphore_acquire(empty, 0));
+}
+
+endless_waits::~endless_waits() {
+  if (other_party.joinable()) other_party.join();
+  line.a.close();
+  if (kith_process_id(child) == pid) {
+    CHECK_EXIT(child, KITH_EXIT_CODE, 0);
+  } else {
+    CHECK(becomes_true([this] { return has_ended(pid); }));
+  }
+}
+
+void let_it_sleep() {
+  const event never = make_event();
+  CHECK_STATUS(kith_event_wait(never, 50), KITH_E_TIMEOUT);
+}
+
+waiting_thread::waiting_thread(endless_waits& on, const wait_kind& kind, const preparation& prepare)
+    : thread_([this, &on, &kind, prepare] {
+        if (prepare) prepare();
+        began_ = true;
+        result_ = kind.call(on, KITH_FOREVER);
+        back_ = true;
+      }) {
+  while (!began_) std::this_thread::yield();
+}
+
+waiting_thread::~waiting_thread() {
+  if (thread_.joinable()) thread_.join();
+}
+
+kith_status waiting_thread::result() {
+  thread_.join();
+  return result_;
+}
+
+}  // namespace test

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Every kind of call that waits, each on an object that never lets it go by itself. For what is true of all of them: a close, a
+// cancel or a signal ends them.
+#pragma once
+
+#include <atomic>
+
+#include "support.h"
+
+namespace test {
+
+class endless_waits;
+
+struct wait_kind {
+  std::string name;
+  kith_status (*call)(endless_waits& on, int64_t timeout_ms);
+  void (*close)(endless_waits& on);   // the handle of what the call waits for
+  void (*let_go)(endless_waits& on);  // the next call need not wait; nullptr: it always must
+};
+
+extern const std::vector<wait_kind> kinds_of_waits;
+
+// What the calls wait for. The thread that makes it holds the lock, so the calls are for other threads.
+class endless_waits {
+ public:
+  endless_waits();
+  ~endless_waits();
+  endless_waits(const endless_waits&) = delete;
+  endless_waits& operator=(const endless_waits&) = delete;
+
+  lock held = make_lock();
+  semaphore empty = make_semaphore(1);
+  semaphore no_signal = make_signal(0);
+  condition silent = make_condition();
+  lock of_condition = make_lock();
+  event clear = make_event();
+  event clear_by_itself = make_event(KITH_EVENT_AUTO_RESET);
+  barrier lonely = make_barrier(2);
+  channel_pair quiet = make_channel();
+  channel_pair full = make_channel(4096);
+  channel_pair line = make_channel();
+  process child = start_role({"stay"}, {{"line", line.b}});
+  std::thread other_party;  // of the barrier, when it is let go
+  const int64_t pid = kith_process_id(child);
+};
+
+// Gives another thread the time to go to sleep in a call that it has begun: to close a handle while a call begins is forbidden.
+void let_it_sleep();
+
+// Calls in a thread of its own, for ever. The handles are those at the beginning.
+class waiting_thread {
+ public:
+  // What the thread does before it calls.
+  using preparation = std::function<void()>;
+
+  waiting_thread(endless_waits& on, const wait_kind& kind, const preparation& prepare = {});
+  ~waiting_thread();
+  waiting_thread(const waiting_thread&) = delete;
+  waiting_thread& operator=(const waiting_thread&) = delete;
+
+  kith_status result();  // when it has come back
+  bool is_back() const { return back_; }
+  std::thread& thread() { return thread_; }
+
+ private:
+  std::atomic<bool> began_ = false;
+  std::atomic<bool> back_ = false;
+  kith_status result_ = KITH_OK;
+  std::thread thread_;
+};
+
+}  // namespace test
