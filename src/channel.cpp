@@ -54,7 +54,7 @@ void sleep_until_sent(channel_object& self, shm::waiter& sleep, uint64_t now) {
   if (self.closed.load(std::memory_order_seq_cst) ||
       self.theirs().closed.load(std::memory_order_relaxed) != 0)
     return;
-  sleep.sleep(self.segment.waiting, ring.head, self.receiver.position, identity{}, now);
+  sleep.sleep(self.segment.waiting, ring.head, self.receiver.position, {}, now);
 }
 
 void sleep_until_received(channel_object& self, uint64_t needed, shm::waiter& sleep, uint64_t now) {
@@ -66,7 +66,7 @@ void sleep_until_received(channel_object& self, uint64_t needed, shm::waiter& sl
   if (self.closed.load(std::memory_order_seq_cst) ||
       self.theirs().closed.load(std::memory_order_relaxed) != 0)
     return;
-  sleep.sleep(self.segment.waiting, ring.tail, tail, identity{}, now);
+  sleep.sleep(self.segment.waiting, ring.tail, tail, {}, now);
 }
 
 // ---- the other end -----------------------------------------------------------------------------------------------------------

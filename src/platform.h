@@ -106,12 +106,19 @@ enum class wait_result {
   interrupted  // a signal handler ran in this thread
 };
 
+// What a call that waits keeps from one sleep to the next. Begins empty.
+struct long_sleep {
+  void* state = nullptr;  // the port's
+  bool watches = false;   // the end of `watch` ends the sleep at once; otherwise callers ask alive() after short slices
+};
+void long_sleep_end(long_sleep& self);
+
 // Sleeps until a wake for this word that is issued after we began, the deadline, or (where the OS can) the end of `watch`.
 // Comes back at once when the word is not `expected`: at least the low 32 bits are compared, so every change that matters must
 // change these. May come back for no reason: the caller looks at the word again. Callers never pass no_deadline but sleep in
-// slices, so that a wake that went to a process which was killed costs a slice, not for ever.
+// slices, so that a wake that went to a process which was killed costs a slice, not for ever. One call sleeps on one word only.
 wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
-                 identity watch);
+                 identity watch, long_sleep& memory);
 
 // Wakes at least min(count, sleepers). The caller has changed the word before (seq_cst, or followed by a full fence), and knows
 // by a flag of its own that somebody may sleep: a wake costs a system call.

@@ -20,6 +20,7 @@ namespace kith {
 
 namespace {
 
+constexpr uint64_t longest_slice_ns = 100 * ns_per_ms;
 constexpr int64_t code_of_terminate = 15;
 constexpr int64_t code_of_kill = 9;
 
@@ -182,7 +183,7 @@ kith_status await_end(const process_object& self, const shm::patience& limits) {
   shm::waiter waiting(limits);
   while (!self.collected.load(std::memory_order_acquire)) {
     const uint64_t now = platform::clock_now();
-    const deadline slice = earlier(limits.until, deadline_after(now, shm::longest_slice_ns));
+    const deadline slice = earlier(limits.until, deadline_after(now, longest_slice_ns));
     const kith_status status = platform::process_await(self.process, slice);
     const bool goes_on = status == KITH_E_TIMEOUT || (status == KITH_E_INTERRUPTED && !limits.interruptible);
     if (!goes_on) return status;

@@ -119,7 +119,10 @@ uint32_t parking_slots_wanted() { return 0; }
 kith_status wait_area_open(wait_area&) { return KITH_OK; }
 void wait_area_close(wait_area&) {}
 
-wait_result wait(wait_area&, const std::atomic<uint64_t>& word, uint64_t expected, deadline until, identity) {
+void long_sleep_end(long_sleep&) {}
+
+wait_result wait(wait_area&, const std::atomic<uint64_t>& word, uint64_t expected, deadline until, identity,
+                 long_sleep&) {
   const method best = best_method();
   if (best == method::naps) return sleep_by_naps(word, expected, until);
   constexpr uint64_t longest = 3'600'000 * ns_per_ms;  // the oldest call counts microseconds in 32 bits

@@ -34,8 +34,10 @@ uint32_t parking_slots_wanted() { return 64; }
 kith_status wait_area_open(wait_area&) { return KITH_OK; }
 void wait_area_close(wait_area&) {}
 
+void long_sleep_end(long_sleep&) {}
+
 wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
-                 identity watch) {
+                 identity watch, long_sleep&) {
   return shm::park<futex_bells>(area, word, expected, until, watch);
 }
 

@@ -163,8 +163,8 @@ kith_status give_up(const barrier_view& self, const arrival& mine, kith_status w
 }
 
 kith_status await(const barrier_view& self, const arrival& mine, const patience& limits) {
-  waiter sleeping(limits, longest_owner_slice_ns);
-  uint32_t next = 0;
+  waiter sleeping(limits);
+  uint32_t next = 0, watched_seat = 0;
   for (;;) {
     const uint64_t phase = phase_now(self);
     if (round_of(phase) != mine.round) return ending_of(mine.round, phase);
@@ -173,9 +173,9 @@ kith_status await(const barrier_view& self, const arrival& mine, const patience&
     // Who closes the handle breaks the barrier, too.
     if (is_broken(phase)) return stop == KITH_E_CLOSED ? KITH_E_CLOSED : KITH_E_BROKEN;
     if (stop != KITH_OK) return give_up(self, mine, stop);
-    const identity other = process_in(self.seats[next % self.parties]);
-    sleeping.sleep(*self.waiting, self.state->phase, phase, other == platform::self() ? identity{} : other,
-                   now);
+    const identity one = process_in(self.seats[watched_seat++ % self.parties]);
+    sleeping.sleep(*self.waiting, self.state->phase, phase,
+                   {one == platform::self() ? identity{} : one, self.parties > 1}, now);
     if (sleeping.should_look_around()) look_for_the_dead(self, mine.round, next);
   }
 }

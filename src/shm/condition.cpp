@@ -81,7 +81,7 @@ kith_status await(const condition_view& self, std::atomic<uint64_t>& mine, const
     uint64_t word = expected;
     // A notification that came in time counts, whatever else is true.
     if (stop != KITH_OK && mine.compare_exchange_strong(word, 0)) return stop;
-    if (stop == KITH_OK) sleeping.sleep(*self.waiting, mine, expected, identity{}, now);
+    if (stop == KITH_OK) sleeping.sleep(*self.waiting, mine, expected, {}, now);
     if (sleeping.should_look_around()) pass_on_all(self);
   }
   return KITH_OK;

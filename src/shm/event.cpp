@@ -76,7 +76,7 @@ kith_status contender::wait() {
     const kith_status stop = waiting_.must_stop(now);
     if (stop != KITH_OK) return leave(stop);
     if (!announce(word)) continue;
-    waiting_.sleep(area_, event_.word, word, identity{}, now);
+    waiting_.sleep(area_, event_.word, word, {}, now);
     word = event_.word.load(std::memory_order_acquire);
   }
 }

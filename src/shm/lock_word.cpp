@@ -54,7 +54,7 @@ void announce(lock_state& lock, uint64_t now) {
 class contender {
  public:
   contender(lock_state& lock, wait_area& area, const patience& limits)
-      : lock_(lock), area_(area), limits_(limits), waiting_(limits, longest_owner_slice_ns) {}
+      : lock_(lock), area_(area), limits_(limits), waiting_(limits) {}
 
   kith_status acquire();
 
@@ -109,7 +109,7 @@ void contender::sleep(uint64_t word, uint64_t now) {
   platform::heavy_fence();  // pairs with the light one in lock_let_go
   if (lock_.word.load(std::memory_order_relaxed) != word) return;
   const identity owner = owner_of(word);
-  waiting_.sleep(area_, lock_.waiters, 1, owner == platform::self() ? identity{} : owner, now);
+  waiting_.sleep(area_, lock_.waiters, 1, {owner == platform::self() ? identity{} : owner}, now);
 }
 
 kith_status contender::acquire() {

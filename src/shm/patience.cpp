@@ -52,18 +52,22 @@ kith_status waiter::must_stop(uint64_t now) const {
   return interrupted_ ? KITH_E_INTERRUPTED : KITH_OK;
 }
 
-void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, identity watch,
-                   uint64_t now) {
+void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected,
+                   const watched& deaths, uint64_t now) {
   const deadline slice = earlier(deadline_after(now, slice_ns_), limits_.until);
   sleeper self{&area, &word, nullptr, nullptr};
   platform::wait_result result = platform::wait_result::look_again;
   if (limits_.cancel != nullptr) limits_.cancel->add(self);
   if (limits_.cancel == nullptr || !limits_.cancel->fired())
-    result = platform::wait(area, word, expected, slice, watch);
+    result = platform::wait(area, word, expected, slice, deaths.one, memory_);
   if (limits_.cancel != nullptr) limits_.cancel->remove(self);
   interrupted_ = limits_.interruptible && result == platform::wait_result::interrupted;
-  look_around_ = result == platform::wait_result::timed_out || result == platform::wait_result::watched_died;
-  slice_ns_ = slice_ns_ >= longest_slice_ns_ / 2 ? longest_slice_ns_ : slice_ns_ * 2;
+  const bool is_told = !deaths.one.nobody() && memory_.watches && !deaths.others;
+  look_around_ = result == platform::wait_result::watched_died ||
+                 (result == platform::wait_result::timed_out && !is_told);
+  const bool must_look = deaths.others || (!deaths.one.nobody() && !is_told);
+  const uint64_t longest = must_look ? longest_looking_slice_ns : longest_slice_ns;
+  slice_ns_ = slice_ns_ >= longest / 2 ? longest : slice_ns_ * 2;
 }
 
 bool waiter::should_look_around_when_polling(uint64_t now) const {

@@ -53,21 +53,31 @@ struct patience {
 // Not shorter: where the end of a slice is the next thing that a core's timer must ring for, setting it costs more than the futex (on Linux in a
 // virtual machine 0.7 us of 2).
 inline constexpr uint64_t first_slice_ns = 4 * ns_per_ms;
-inline constexpr uint64_t longest_slice_ns = 50 * ns_per_ms;
-// Of those who wait for somebody who may die: in the middle they learn of it after half of this.
-inline constexpr uint64_t longest_owner_slice_ns = 25 * ns_per_ms;
+// Where nobody is watched, or the OS tells of a death at once, a slice only finds what was lost. It doubles up to this, so that one who
+// waits for long costs next to nothing.
+inline constexpr uint64_t longest_slice_ns = 128 * ns_per_ms;
+// Of those who must look for themselves whether somebody lives: in the middle they learn of a death after half of this.
+inline constexpr uint64_t longest_looking_slice_ns = 25 * ns_per_ms;
+
+// Whose death matters to a sleeper.
+struct watched {
+  identity one;         // or nobody
+  bool others = false;  // that of others, too, after whom only the sleeper itself can look
+};
 
 // One waiting call, and what it remembers between two looks.
 class waiter {
  public:
-  explicit waiter(const patience& limits, uint64_t longest_slice = longest_slice_ns)
-      : limits_(limits), longest_slice_ns_(longest_slice) {}
+  explicit waiter(const patience& limits) : limits_(limits) {}
+  ~waiter() { platform::long_sleep_end(memory_); }
+  waiter(const waiter&) = delete;
+  waiter& operator=(const waiter&) = delete;
 
   // KITH_OK: wait on. Asked when there is nothing to be had: a wait that can succeed does, whatever else is true.
   kith_status must_stop(uint64_t now) const;
 
   // Sleeps for a slice, unless the word is not `expected`.
-  void sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, identity watch,
+  void sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, const watched& deaths,
              uint64_t now);
 
   // There was progress: what is waited for next will perhaps come soon.
@@ -82,7 +92,7 @@ class waiter {
  private:
   const patience& limits_;
   uint64_t slice_ns_ = first_slice_ns;
-  uint64_t longest_slice_ns_;
+  platform::long_sleep memory_;
   bool look_around_ = false;
   bool interrupted_ = false;
 };

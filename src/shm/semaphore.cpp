@@ -103,7 +103,7 @@ void wake_one(const semaphore_view& self) {
 class contender {
  public:
   contender(const semaphore_view& self, const patience& limits)
-      : self_(self), limits_(limits), waiting_(limits, longest_owner_slice_ns) {}
+      : self_(self), limits_(limits), waiting_(limits) {}
 
   kith_status acquire();
 
@@ -111,13 +111,14 @@ class contender {
   kith_status try_once(bool look_around);
   void sleep(uint64_t now);
   kith_status leave(kith_status verdict);
-  identity somebody() const;
+  watched holders();
 
   const semaphore_view& self_;
   const patience& limits_;
   waiter waiting_;
   bool announced_ = false;
   uint32_t next_probe_ = 0;
+  uint32_t next_watch_ = 0;
 };
 
 kith_status contender::try_once(bool look_around) {
@@ -135,18 +136,18 @@ kith_status contender::leave(kith_status verdict) {
   return verdict;
 }
 
-// A process whose death would give us a permit.
-identity contender::somebody() const {
+// The processes whose death would give us a permit.
+watched contender::holders() {
   if (!has_owners(self_)) return {};
-  const identity who{self_.permits[next_probe_ % self_.permit_count].load(std::memory_order_relaxed)};
-  return who == platform::self() ? identity{} : who;
+  const identity one{self_.permits[next_watch_++ % self_.permit_count].load(std::memory_order_relaxed)};
+  return {one == platform::self() ? identity{} : one, self_.permit_count > 1};
 }
 
 void contender::sleep(uint64_t now) {
   self_.state->waiters.store(1);
   announced_ = true;
   if (semaphore_available(self_) != 0) return;
-  waiting_.sleep(*self_.waiting, self_.state->waiters, 1, somebody(), now);
+  waiting_.sleep(*self_.waiting, self_.state->waiters, 1, holders(), now);
 }
 
 kith_status contender::acquire() {

@@ -118,8 +118,11 @@ void wait_area_close(wait_area& area) {
   area.bells = nullptr;
 }
 
+void long_sleep_end(long_sleep&) {}
+
 wait_result wait(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
-                 identity watch) {
+                 identity watch, long_sleep& memory) {
+  memory.watches = true;
   return shm::park<event_bells>(area, word, expected, until, watch);
 }
 
