@@ -43,7 +43,7 @@ kith_status kith_barrier_wait(kith_barrier* barrier, int64_t timeout_ms, uint32_
   const pinned<segment_object> self(barrier, object_kind::barrier);
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms)) return KITH_E_INVALID;
-  const call_patience limits(timeout_ms, *self);
+  const call_patience limits(timeout_ms, *self, &self->spin);
   uint32_t place = 0;
   const kith_status status = shm::barrier_wait(view_of(*self), limits, place);
   if (status >= KITH_OK && out_place != nullptr) *out_place = place;

@@ -43,7 +43,7 @@ kith_status kith_condition_wait(kith_condition* condition, kith_lock* lock, int6
   const pinned<lock_object> its_lock(lock, object_kind::lock);
   if (its_lock.status() != KITH_OK) return its_lock.status();
   if (!timeout_is_valid(timeout_ms)) return KITH_E_INVALID;
-  const call_patience limits(timeout_ms, *self);
+  const call_patience limits(timeout_ms, *self, &self->spin);
   // Whatever ends the wait, the lock must be had again: only its close ends that.
   shm::patience for_lock;
   for_lock.closed = &its_lock->closed;

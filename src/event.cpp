@@ -58,7 +58,7 @@ kith_status kith_event_wait(kith_event* event, int64_t timeout_ms) {
   const pinned<segment_object> self(event, object_kind::event);
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms)) return KITH_E_INVALID;
-  const call_patience limits(timeout_ms, *self);
+  const call_patience limits(timeout_ms, *self, &self->spin);
   return shm::event_wait(state_of(*self), self->shared->segment.waiting, limits);
 }
 

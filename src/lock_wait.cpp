@@ -9,7 +9,7 @@ namespace kith {
 kith_status lock_wait(kith_lock* lock, int64_t timeout_ms) {
   const pinned<lock_object> self(lock, object_kind::lock);
   if (self.status() != KITH_OK) return self.status();
-  call_patience limits(timeout_ms, *self);
+  call_patience limits(timeout_ms, *self, &self->spin);
   limits.last_probe_ns = &self->last_probe_ns;
   return shm::lock_acquire_slow(*self->state, self->waiting(), limits);
 }

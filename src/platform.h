@@ -109,7 +109,8 @@ enum class wait_result {
 // What a call that waits keeps from one sleep to the next. Begins empty.
 struct long_sleep {
   void* state = nullptr;  // the port's
-  bool watches = false;   // the end of `watch` ends the sleep at once; otherwise callers ask alive() after short slices
+  bool watches =
+      false;  // the end of `watch` ends the sleep at once; otherwise callers ask alive() after short slices
 };
 void long_sleep_end(long_sleep& self);
 

@@ -29,7 +29,8 @@ struct segment_object : object {
   mapping* shared = nullptr;
   kith_lock* lock = nullptr;               // of an array or value, borrowed by the user
   std::atomic<uint64_t> last_probe_ns{0};  // of a semaphore: when it was last seen to whether holders live
-  std::atomic<uint32_t> hint{0};           // of a semaphore: where the last permit was found
+  shm::spinner spin;
+  std::atomic<uint32_t> hint{0};  // of a semaphore: where the last permit was found
 
   const shm::segment& segment() const { return shared->segment; }
   void* data() const { return shared->segment.data; }
@@ -40,6 +41,7 @@ struct lock_object : object {
   mapping* shared = nullptr;
   bool borrowed = false;
   std::atomic<uint64_t> last_probe_ns{0};
+  shm::spinner spin;
 
   wait_area& waiting() { return shared->segment.waiting; }
 };

@@ -65,7 +65,7 @@ kith_status kith_semaphore_acquire(kith_semaphore* semaphore, int64_t timeout_ms
   const pinned<segment_object> self(semaphore, object_kind::semaphore);
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms)) return KITH_E_INVALID;
-  call_patience limits(timeout_ms, *self);
+  call_patience limits(timeout_ms, *self, &self->spin);
   limits.last_probe_ns = &self->last_probe_ns;
   return shm::semaphore_acquire(view_of(*self), limits);
 }

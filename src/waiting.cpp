@@ -18,7 +18,8 @@ constexpr object_class cancel_class{object_kind::cancel, begin_close, destroy};
 
 }  // namespace
 
-call_patience::call_patience(int64_t timeout_ms, const object& waited_for) {
+call_patience::call_patience(int64_t timeout_ms, const object& waited_for, shm::spinner* its_spinner) {
+  spin = its_spinner;
   until = timeout_ms > 0 ? deadline_in(platform::clock_now(), timeout_ms) : deadline_in(0, timeout_ms);
   closed = &waited_for.closed;
   interruptible = interruptible_thread;

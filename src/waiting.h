@@ -17,7 +17,7 @@ struct cancel_object : object {
 // Lives as long as the call: it pins the kith_cancel.
 class call_patience : public shm::patience {
  public:
-  call_patience(int64_t timeout_ms, const object& waited_for);
+  call_patience(int64_t timeout_ms, const object& waited_for, shm::spinner* spin = nullptr);
   ~call_patience();
   call_patience(const call_patience&) = delete;
   call_patience& operator=(const call_patience&) = delete;

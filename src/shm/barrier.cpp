@@ -22,6 +22,9 @@ uint64_t next_phase(uint64_t phase, bool reset) {
   return ((round_of(phase) + 1) << round_shift) | (endings << endings_shift);
 }
 
+// Two rounds on: who arrived before a reset must not look like one who took part in the round before the fresh one, and is missed.
+uint64_t phase_after_reset(uint64_t phase) { return next_phase(next_phase(phase, true), true); }
+
 // How the round that we waited in ended, seen from a later phase. Whoever slept through so many ends that ours is forgotten
 // was not there for them: only resets can have been so many.
 kith_status ending_of(uint64_t round, uint64_t phase) {
@@ -164,6 +167,7 @@ kith_status give_up(const barrier_view& self, const arrival& mine, kith_status w
 
 kith_status await(const barrier_view& self, const arrival& mine, const patience& limits) {
   waiter sleeping(limits);
+  (void)limits.spin_for([&] { return round_of(phase_now(self)) != mine.round; });
   uint32_t next = 0, watched_seat = 0;
   for (;;) {
     const uint64_t phase = phase_now(self);
@@ -195,8 +199,11 @@ void barrier_abort(const barrier_view& self) {
 }
 
 void barrier_reset(const barrier_view& self) {
+  // Whoever has died with the table breaks the barrier now, and not the fresh round. Without the table, when its holder is suspended,
+  // the reset is as good: an arrival that it overtakes is of the old round.
+  const table_access table(self, table_patience());
   uint64_t phase = phase_now(self);
-  while (!change_phase(self, phase, next_phase(phase, true))) phase = phase_now(self);
+  while (!change_phase(self, phase, phase_after_reset(phase))) phase = phase_now(self);
 }
 
 uint32_t barrier_waiting(const barrier_view& self) {

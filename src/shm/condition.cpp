@@ -75,6 +75,7 @@ uint32_t claim_any(const condition_view& self) {
 kith_status await(const condition_view& self, std::atomic<uint64_t>& mine, const patience& limits) {
   const uint64_t expected = platform::self().bits | waiting;
   waiter sleeping(limits);
+  (void)limits.spin_for([&] { return mine.load() != expected; });
   while (mine.load() == expected) {
     const uint64_t now = platform::clock_now();
     const kith_status stop = sleeping.must_stop(now);

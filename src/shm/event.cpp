@@ -16,7 +16,7 @@ uint64_t times_set(uint64_t word) { return word / once; }
 class contender {
  public:
   contender(event_state& event, wait_area& area, const patience& limits)
-      : event_(event), area_(area), waiting_(limits) {}
+      : event_(event), area_(area), limits_(limits), waiting_(limits) {}
 
   kith_status wait();
 
@@ -27,6 +27,7 @@ class contender {
 
   event_state& event_;
   wait_area& area_;
+  const patience& limits_;
   waiter waiting_;
   bool announced_ = false;
 };
@@ -69,9 +70,16 @@ kith_status contender::wait() {
   const bool clears = resets_itself(event_);
   uint64_t word = event_.word.load(std::memory_order_acquire);
   const uint64_t times_at_first = times_set(word);
+  const auto has_it = [&] {
+    return clears ? take(word) : (word & event_set_bit) != 0 || times_set(word) != times_at_first;
+  };
+  const auto look_again = [&] {
+    word = event_.word.load(std::memory_order_acquire);
+    return has_it();
+  };
+  if (has_it() || limits_.spin_for(look_again)) return KITH_OK;
   for (;;) {
-    if (clears ? take(word) : (word & event_set_bit) != 0 || times_set(word) != times_at_first)
-      return KITH_OK;
+    if (has_it()) return KITH_OK;
     const uint64_t now = platform::clock_now();
     const kith_status stop = waiting_.must_stop(now);
     if (stop != KITH_OK) return leave(stop);

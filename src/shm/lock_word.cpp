@@ -5,8 +5,6 @@ namespace kith::shm {
 
 namespace {
 
-constexpr int spin_rounds = 100;
-
 identity owner_of(uint64_t word) { return {word & ~lock_died}; }
 
 // Turns `word`, free or naming a dead owner, into one that names us. One compare-and-swap: of several that try, one wins.
@@ -20,27 +18,6 @@ bool take(lock_state& lock, uint64_t word, uint64_t flags) {
   }
   lock.holder.store(thread_token(self), std::memory_order_relaxed);
   return true;
-}
-
-// Asked once: relaxed, as every thread that asks writes the same answer.
-bool has_several_cpus() {
-  static constinit std::atomic<uint32_t> known{0};
-  uint32_t count = known.load(std::memory_order_relaxed);
-  if (count == 0) {
-    count = platform::cpu_count();
-    known.store(count, std::memory_order_relaxed);
-  }
-  return count > 1;
-}
-
-// Short enough not to keep the owner off a core that both share.
-bool spin(lock_state& lock) {
-  if (!has_several_cpus()) return false;
-  for (int round = 0; round < spin_rounds; ++round) {
-    if (lock.word.load(std::memory_order_relaxed) == 0 && lock_try_fast(lock)) return true;
-    platform::pause_cpu();
-  }
-  return false;
 }
 
 // "Somebody may sleep", and from when on the owner is watched.
@@ -141,8 +118,10 @@ kith_status acquire_again(lock_state& lock) {
 kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience& limits) {
   (void)platform::self();  // for lock_try_fast
   if (lock_held_by_me(lock)) return acquire_again(lock);
-  const bool polling = limits.until.at_ns == at_once.at_ns;
-  if (!polling && spin(lock)) return KITH_OK;
+  const auto take_free = [&] {
+    return lock.word.load(std::memory_order_relaxed) == 0 && lock_try_fast(lock);
+  };
+  if (limits.spin_for(take_free)) return KITH_OK;
   return contender(lock, area, limits).acquire();
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "../platform.h"
+#include "spin.h"
 
 namespace kith::shm {
 
@@ -48,6 +49,13 @@ struct patience {
   cancellation* cancel = nullptr;                  // KITH_E_CANCELLED
   bool interruptible = false;                      // KITH_E_INTERRUPTED when a signal handler ran
   std::atomic<uint64_t>* last_probe_ns = nullptr;  // of this handle: keeps polling cheap
+  spinner* spin = nullptr;                         // of this handle; nullptr: sleep at once
+
+  // Whether a short wait brought it. Not for a call that does not wait.
+  template <class Ready>
+  bool spin_for(Ready ready) const {
+    return spin != nullptr && until.at_ns != at_once.at_ns && spin->spin(ready);
+  }
 };
 
 // Not shorter: where the end of a slice is the next thing that a core's timer must ring for, setting it costs more than the futex (on Linux in a

@@ -167,8 +167,9 @@ kith_status contender::acquire() {
 }  // namespace
 
 kith_status semaphore_acquire(const semaphore_view& self, const patience& limits) {
-  const kith_status status = has_owners(self) ? take_free(self) : take_one(*self.state);
-  return status == KITH_E_BUSY ? contender(self, limits).acquire() : status;
+  const auto take = [&] { return (has_owners(self) ? take_free(self) : take_one(*self.state)) == KITH_OK; };
+  if (take() || limits.spin_for(take)) return KITH_OK;
+  return contender(self, limits).acquire();
 }
 
 kith_status semaphore_release(const semaphore_view& self) {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// Waiting a little before sleeping. To be woken costs 5 us on the waker's core and 30 to 80 on another one, so a wait that would be over sooner
+// had better not sleep; and one that would not be must not burn the core that the other side may need.
+//
+// First some pauses, of 2 us in all, then some yields, which let the other side run where it has only this core. What did not help
+// lately is left out: each handle remembers how often pauses, and how often yields, brought what was waited for. Tried again is what
+// is left out once in 64 waits.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "../platform.h"
+
+namespace kith::shm {
+
+// Of a handle; local to this process. Threads that share it may overwrite each other's notes: all is relaxed, and no more than a habit.
+class spinner {
+ public:
+  // `ready()` takes what is waited for, if it is there.
+  template <class Ready>
+  bool spin(Ready ready) {
+    const bool tries_again = (waits_.fetch_add(1, std::memory_order_relaxed) % waits_between_tries) == 0;
+    if ((tries_again || pauses_.pay()) && has_several_cpus() && note(pauses_, pause(ready))) return true;
+    return (tries_again || yields_.pay()) && note(yields_, yield(ready));
+  }
+
+ private:
+  static constexpr uint32_t waits_between_tries = 64;
+  static constexpr int most_pauses = 64, most_yields = 8;
+  static constexpr uint64_t longest_yield_ns = 20'000;
+
+  // How well one way has done.
+  struct habit {
+    std::atomic<uint32_t> credit{4};
+    bool pay() const { return credit.load(std::memory_order_relaxed) != 0; }
+  };
+
+  static bool note(habit& way, bool helped) {
+    constexpr uint32_t most = 8;
+    const uint32_t credit = way.credit.load(std::memory_order_relaxed);
+    const uint32_t next = helped ? (credit + 2 < most ? credit + 2 : most) : credit / 2;
+    if (next != credit) way.credit.store(next, std::memory_order_relaxed);
+    return helped;
+  }
+
+  template <class Ready>
+  static bool pause(Ready& ready) {
+    for (int i = 0; i < most_pauses; ++i) {
+      if (ready()) return true;
+      platform::pause_cpu();
+    }
+    return false;
+  }
+
+  // A yield that somebody else used for long is no better than sleep, though what we wait for is there by then.
+  template <class Ready>
+  bool yield(Ready& ready) {
+    const uint64_t began = platform::clock_now();
+    for (int i = 0; i < most_yields; ++i) {
+      platform::yield_cpu();
+      const bool slow = platform::clock_now() - began > longest_yield_ns;
+      if (ready()) {
+        if (slow) (void)note(yields_, false);
+        return true;
+      }
+      if (slow) return false;
+    }
+    return false;
+  }
+
+  static bool has_several_cpus();
+
+  habit pauses_, yields_;
+  std::atomic<uint32_t> waits_{1};
+};
+
+}  // namespace kith::shm
