@@ -22,7 +22,7 @@ elseif(KITH_PORTABLE)
   list(APPEND posix exit_portable fence_portable identity_linux memory_portable module_elf spawn_portable)
   set(wait wait_darwin)
 else()
-  list(APPEND posix exit_linux fence_linux identity_linux io_ring memory_linux module_elf spawn_linux)
+  list(APPEND posix exit_linux fence_linux identity_linux io_ring_linux memory_linux module_elf spawn_linux)
   set(wait wait_linux)
 endif()
 

@@ -17,7 +17,7 @@ SCRIPTS = {".py", ".sh", ".cmake", ".yml", ".cmd"}
 SCRIPT_NAMES = {"CMakeLists.txt", "dev", "run", "wine-run"}
 
 # Files of one port that have no twin in the other.
-ONE_SIDED = {"posix": set(), "win32": {"access_rules", "command_line", "environment_block", "program", "utf16"}}
+ONE_SIDED = {"posix": {"io_ring"}, "win32": {"access_rules", "command_line", "environment_block", "program", "utf16"}}
 VARIANT = re.compile(r"_(linux|darwin|portable|parking|elf|macho)$")
 
 OS_MACRO = re.compile(
@@ -103,7 +103,7 @@ def check_lengths(path, text):
     if ALLOW_LONG in text and path.name != Path(__file__).name:
         return
     lines = text.splitlines()
-    if len(lines) > MAX_FILE_LINES:
+    if len(lines) > MAX_FILE_LINES and path.name != "kith.h":  # the whole API is one file, on purpose
         offence(path, 0, f"{len(lines)} lines, {MAX_FILE_LINES} are allowed")
     if path.suffix in CODE:
         for name, first, last in functions(lines):

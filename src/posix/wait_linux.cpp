@@ -3,7 +3,7 @@
 // the process's pidfd at once, so that a death is noticed when it happens, and nobody need wake up only to look.
 #include "../allocator.h"
 #include "futex.h"
-#include "io_ring.h"
+#include "io_ring_linux.h"
 #include "linux_calls.h"
 
 namespace kith::platform {

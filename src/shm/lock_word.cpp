@@ -74,6 +74,8 @@ kith_status contender::try_once(bool look_around, uint64_t& word) {
     if (!take(lock_, word, lock_died)) continue;
     lock_.depth.store(
         0, std::memory_order_relaxed);  // the dead owner's; who is killed before leaves it to the next
+    // The flag may be up since the dead owner's time.
+    lock_.since_ns.store(platform::clock_now(), std::memory_order_relaxed);
     return KITH_OWNER_DIED;
   }
 }

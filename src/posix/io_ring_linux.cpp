@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "io_ring.h"
+#include "io_ring_linux.h"
 
 #include <poll.h>
 #include <sys/mman.h>
