@@ -71,3 +71,70 @@ TEST_CASE_FIXTURE(nothing_leaks, "a sender is woken by room, not by the end of i
   }
   CHECK(in_time >= sooner);
 }
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "who waits for a permit is woken by a release, not by the end of its slice") {
+  for (const bool signal : {false, true}) {
+    CAPTURE(signal);
+    test::semaphore permits = signal ? test::make_signal(0) : test::make_semaphore(1);
+    if (!signal) REQUIRE_OK(kith_semaphore_acquire(permits, 0));
+    const auto waiter = [&] { CHECK_OK(kith_semaphore_acquire(permits, test::generous)); };
+    int in_time = 0;
+    for (int trial = 0; trial < trials; ++trial) {
+      in_time += is_woken_in_time(trial, waiter, [&] { CHECK_OK(kith_semaphore_release(permits)); });
+    }
+    CHECK(in_time >= sooner);
+  }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "who waits for an event is woken by a set, not by the end of its slice") {
+  test::event event = test::make_event(KITH_EVENT_AUTO_RESET);
+  const auto waiter = [&] { CHECK_OK(kith_event_wait(event, test::generous)); };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    in_time += is_woken_in_time(trial, waiter, [&] { CHECK_OK(kith_event_set(event)); });
+  }
+  CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "who waits with a condition is woken by a notification, not by the end of its slice") {
+  test::condition condition = test::make_condition();
+  test::lock guard = test::make_lock();
+  const auto waiter = [&] {
+    CHECK_OK(kith_lock_acquire(guard, test::generous));
+    CHECK_OK(kith_condition_wait(condition, guard, test::generous));
+    CHECK_OK(kith_lock_release(guard));
+  };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    in_time += is_woken_in_time(trial, waiter, [&] { CHECK_OK(kith_condition_notify(condition, 1)); });
+  }
+  CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a party is woken by the last arrival, not by the end of its slice") {
+  test::barrier barrier = test::make_barrier(2);
+  const auto waiter = [&] { CHECK_OK(kith_barrier_wait(barrier, test::generous, nullptr)); };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    in_time += is_woken_in_time(
+        trial, waiter, [&] { CHECK_STATUS(kith_barrier_wait(barrier, test::generous, nullptr), KITH_LAST); });
+  }
+  CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a cancel wakes, and does not wait for the end of a slice") {
+  test::event clear = test::make_event();
+  test::cancel cancel = test::make_cancel();
+  const auto waiter = [&] {
+    CHECK_OK(kith_cancel_use(cancel));
+    CHECK_STATUS(kith_event_wait(clear, test::generous), KITH_E_CANCELLED);
+  };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    in_time += is_woken_in_time(trial, waiter, [&] { CHECK_OK(kith_cancel_fire(cancel)); });
+    CHECK_OK(kith_cancel_reset(cancel));
+  }
+  CHECK(in_time >= sooner);
+}

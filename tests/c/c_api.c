@@ -25,6 +25,7 @@ static void check_numbers(void) {
       {KITH_OK, 0},
       {KITH_OWNER_DIED, 1},
       {KITH_NOT_EQUAL, 2},
+      {KITH_LAST, 3},
       {KITH_E_INVALID, -1},
       {KITH_E_NO_MEMORY, -2},
       {KITH_E_TIMEOUT, -3},
@@ -47,6 +48,9 @@ static void check_numbers(void) {
       {KITH_E_NOT_A_PROGRAM, -20},
       {KITH_E_BAD_CWD, -21},
       {KITH_E_BUSY, -22},
+      {KITH_E_INTERRUPTED, -23},
+      {KITH_E_CANCELLED, -24},
+      {KITH_E_BROKEN, -25},
       {KITH_HAS_FORK, 1},
       {KITH_HAS_SEALED_MEMORY, 2},
       {KITH_HAS_READ_ONLY_SHARE, 3},
@@ -77,6 +81,14 @@ static void check_numbers(void) {
       {KITH_MEMORY_READ_ONLY_SHARE, 1},
       {KITH_MEMORY_COMMIT, 2},
       {KITH_MEMORY_LAZY, 4},
+      {KITH_LOCK_RECURSIVE, 8},
+      {KITH_SEMAPHORE_SIGNAL, 1},
+      {KITH_SEMAPHORE_LARGEST, 1000000000},
+      {KITH_SEMAPHORE_MOST_OWNED, 4096},
+      {KITH_CONDITION_MOST_WAITERS, 1024},
+      {KITH_EVENT_AUTO_RESET, 1},
+      {KITH_EVENT_INITIALLY_SET, 2},
+      {KITH_BARRIER_MOST_PARTIES, 4096},
   };
   size_t i;
   for (i = 0; i < sizeof numbers / sizeof numbers[0]; ++i) {
@@ -97,6 +109,14 @@ static void check_layout(void) {
   EXPECT(offsetof(kith_array_options, element_size) == 8);
   EXPECT(sizeof(kith_value_options) == 16);
   EXPECT(sizeof(kith_lock_options) == 8);
+  EXPECT(sizeof(kith_owner) == 24);
+  EXPECT(offsetof(kith_owner, held_ms) == 8);
+  EXPECT(offsetof(kith_owner, alive) == 16);
+  EXPECT(sizeof(kith_semaphore_options) == 16);
+  EXPECT(offsetof(kith_semaphore_options, maximum) == 8);
+  EXPECT(sizeof(kith_condition_options) == 8);
+  EXPECT(sizeof(kith_event_options) == 8);
+  EXPECT(sizeof(kith_barrier_options) == 8);
   EXPECT(sizeof(kith_channel_options) == 16);
   EXPECT(offsetof(kith_channel_options, ring_size) == 8);
   EXPECT(sizeof(void*) != 8 || sizeof(kith_process_options) == 88);
@@ -179,9 +199,83 @@ static void check_value(kith_value* value) {
 }
 
 static void check_lock(kith_lock* lock) {
+  kith_owner owner;
+  memset(&owner, 0, sizeof owner);
   EXPECT(kith_lock_acquire(lock, KITH_FOREVER) == KITH_OK);
   EXPECT(kith_lock_mark_consistent(lock) == KITH_OK);
+  EXPECT(kith_lock_owner(lock, &owner) == KITH_OK && owner.pid > 0 && owner.alive == 1);
   EXPECT(kith_lock_release(lock) == KITH_OK);
+}
+
+static void check_semaphore(void) {
+  kith_semaphore_options options = {sizeof(kith_semaphore_options), KITH_SEMAPHORE_SIGNAL, 1, 0};
+  kith_semaphore* semaphore = NULL;
+  EXPECT(kith_semaphore_create(0, &options, &semaphore) == KITH_OK);
+  EXPECT(kith_semaphore_acquire(semaphore, 0) == KITH_E_TIMEOUT);
+  EXPECT(kith_semaphore_release(semaphore) == KITH_OK);
+  EXPECT(kith_semaphore_release(semaphore) == KITH_E_LIMIT);
+  EXPECT(kith_semaphore_available(semaphore) == 1);
+  EXPECT(kith_semaphore_acquire(semaphore, KITH_FOREVER) == KITH_OK);
+  kith_semaphore_close(semaphore);
+  EXPECT(kith_semaphore_inherit("semaphore", &semaphore) == KITH_E_NOT_FOUND);
+}
+
+static void check_condition(kith_lock* lock) {
+  kith_condition_options options = {sizeof(kith_condition_options), 0};
+  kith_condition* condition = NULL;
+  EXPECT(kith_condition_create(&options, &condition) == KITH_OK);
+  EXPECT(kith_condition_notify(condition, 1) == KITH_OK);
+  EXPECT(kith_condition_notify_all(condition) == KITH_OK);
+  EXPECT(kith_lock_acquire(lock, 0) == KITH_OK);
+  EXPECT(kith_condition_wait(condition, lock, 1) == KITH_E_TIMEOUT);
+  EXPECT(kith_lock_release(lock) == KITH_OK);
+  kith_condition_close(condition);
+  EXPECT(kith_condition_inherit("condition", &condition) == KITH_E_NOT_FOUND);
+}
+
+static void check_event(void) {
+  kith_event_options options = {sizeof(kith_event_options), KITH_EVENT_INITIALLY_SET};
+  kith_event* event = NULL;
+  EXPECT(kith_event_create(&options, &event) == KITH_OK);
+  EXPECT(kith_event_wait(event, 0) == KITH_OK);
+  EXPECT(kith_event_clear(event) == KITH_OK);
+  EXPECT(kith_event_is_set(event) == 0);
+  EXPECT(kith_event_set(event) == KITH_OK);
+  EXPECT(kith_event_is_set(event) == 1);
+  kith_event_close(event);
+  EXPECT(kith_event_inherit("event", &event) == KITH_E_NOT_FOUND);
+}
+
+static void check_barrier(void) {
+  kith_barrier_options options = {sizeof(kith_barrier_options), 0};
+  kith_barrier* barrier = NULL;
+  uint32_t place = 7;
+  EXPECT(kith_barrier_create(1, &options, &barrier) == KITH_OK);
+  EXPECT(kith_barrier_wait(barrier, 0, &place) == KITH_LAST && place == 0);
+  EXPECT(kith_barrier_parties(barrier) == 1);
+  EXPECT(kith_barrier_waiting(barrier) == 0);
+  EXPECT(kith_barrier_abort(barrier) == KITH_OK);
+  EXPECT(kith_barrier_is_broken(barrier) == 1);
+  EXPECT(kith_barrier_reset(barrier) == KITH_OK);
+  kith_barrier_close(barrier);
+  EXPECT(kith_barrier_inherit("barrier", &barrier) == KITH_E_NOT_FOUND);
+}
+
+static void check_ends_of_waits(void) {
+  kith_cancel* cancel = NULL;
+  kith_event* event = NULL;
+  EXPECT(kith_event_create(NULL, &event) == KITH_OK);
+  EXPECT(kith_cancel_create(&cancel) == KITH_OK);
+  EXPECT(kith_cancel_use(cancel) == KITH_OK);
+  EXPECT(kith_cancel_fire(cancel) == KITH_OK);
+  EXPECT(kith_event_wait(event, KITH_FOREVER) == KITH_E_CANCELLED);
+  EXPECT(kith_cancel_reset(cancel) == KITH_OK);
+  EXPECT(kith_event_wait(event, 1) == KITH_E_TIMEOUT);
+  EXPECT(kith_cancel_use(NULL) == KITH_OK);
+  EXPECT(kith_wait_interruptible(1) == 0);
+  EXPECT(kith_wait_interruptible(0) == 1);
+  kith_cancel_close(cancel);
+  kith_event_close(event);
 }
 
 static void check_process(const kith_share* shares, size_t share_count, kith_channel* channel) {
@@ -237,6 +331,11 @@ int main(void) {
   check_array(array);
   check_value(value);
   check_lock(lock);
+  check_semaphore();
+  check_condition(lock);
+  check_event();
+  check_barrier();
+  check_ends_of_waits();
 
   shares[0].name = "memory", shares[0].object = memory;
   shares[1].name = "array", shares[1].object = array;

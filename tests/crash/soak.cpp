@@ -67,7 +67,6 @@ void kill_somebody(parent& all) {
   uint32_t victim = 0;
   if (!choose_victim(all, victim)) return;
   kill_worker(all, victim);
-  if (!all.self.wrong) (void)start_worker(all, victim);
 }
 
 // A suspended one is not dead: nobody may be told so. Another one is killed meanwhile, or it itself.
@@ -85,6 +84,9 @@ void suspend_somebody(parent& all) {
   }
   pause_us(up_to(all, 40'000));
   if (all.workers[sleeper].process != nullptr) resume(pid);
+}
+
+void replace_the_killed(parent& all) {
   for (uint32_t at = 0; at < all.wanted.workers; ++at)
     if (all.workers[at].process == nullptr && !all.self.wrong) (void)start_worker(all, at);
 }
@@ -106,6 +108,7 @@ void run(parent& all) {
     look_after(all);
     if (all.self.wrong) return;
     up_to(all, 10) == 0 ? suspend_somebody(all) : kill_somebody(all);
+    replace_the_killed(all);
     if (now_us() - reported_us < report_interval_us) continue;
     reported_us = now_us();
     print_progress(all);
@@ -114,9 +117,9 @@ void run(parent& all) {
 
 // Half of them may finish, the others are killed.
 void end_workers(parent& all) {
-  all.self.notes->stop = 1;
   for (uint32_t at = 0; at < all.wanted.workers; at += 2)
     if (all.workers[at].process != nullptr) kill_worker(all, at);
+  all.self.notes->stop = 1;  // not before: a killed one must not have finished
   for (bool some = true; some && !all.self.wrong;) {
     some = false;
     feed(all);

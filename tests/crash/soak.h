@@ -60,7 +60,7 @@ struct queue_room : room {
 };
 
 struct ticket_room : room {
-  volatile uint64_t tickets;  // 0 or 1: put there by the parent with one notification
+  volatile uint64_t tickets;  // put there by the parent, with a notification for each
   volatile uint64_t since_us;
 };
 
@@ -202,6 +202,7 @@ extern const int64_t stuck_after_ms;  // a worker without any progress for so lo
 bool suspend(int64_t pid);            // false: this OS cannot
 void resume(int64_t pid);
 size_t open_handles();
-bool has_children();  // that run, or that nobody reaped; Windows: never
+bool may_spawn_again();  // after KITH_E_OS: the OS is known to fail so now and then
+bool has_children();     // that run, or that nobody reaped; Windows: never
 
 }  // namespace soak

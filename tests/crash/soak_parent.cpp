@@ -7,6 +7,11 @@ namespace soak {
 namespace {
 
 constexpr uint64_t abort_interval_us = 300'000;
+constexpr int most_tries = 5;
+constexpr uint64_t too_many_sets = 50;
+constexpr uint64_t too_long_for_sets_us = 1'000'000;
+
+uint64_t up_to(parent& all, uint64_t bound) { return next_random(all.self.random) % bound; }
 
 }  // namespace
 
@@ -27,7 +32,9 @@ bool start_worker(parent& all, uint32_t at) {
   options.argument_size = sizeof argument;
   options.shares = shares;
   options.share_count = share_count;
-  const kith_status status = kith_process_spawn(&options, &one.process);
+  kith_status status = kith_process_spawn(&options, &one.process);
+  for (int tries = 1; tries < most_tries && status == KITH_E_OS && may_spawn_again(); ++tries)
+    status = kith_process_spawn(&options, &one.process);
   if (status != KITH_OK) {
     fail(all.self, "kith_process_spawn gave %s, of the OS %d", kith_status_name(status), kith_os_error());
     return false;
@@ -78,11 +85,31 @@ void kill_worker(parent& all, uint32_t at) {
 
 namespace {
 
+// Each set lets all go that wait, however soon it is cleared: nobody is found in the same wait again and again.
+void check_waits_for_sets(parent& all) {
+  for (uint32_t at = 0; at < all.wanted.workers; ++at) {
+    worker& one = all.workers[at];
+    const place& where = all.self.notes->places[at];
+    const uint64_t progress = where.progress;
+    const bool waits = where.object == manual_event && where.operation == waiting;
+    if (one.process == nullptr || !waits || progress != one.sets_progress) {
+      one.sets_waited = 0;
+      one.sets_progress = progress;
+      one.sets_since_us = now_us();
+    } else if (++one.sets_waited > too_many_sets && now_us() - one.sets_since_us > too_long_for_sets_us) {
+      begin(all.self, manual_event, waiting);
+      fail(all.self, "was set %llu times, and somebody still waits",
+           static_cast<unsigned long long>(one.sets_waited));
+    }
+  }
+}
+
 void feed_events(parent& all) {
   expect(all.self, "kith_event_set", kith_event_set(all.self.all.auto_reset), KITH_OK);
   // Cleared at once: who waited comes back all the same.
   expect(all.self, "kith_event_set", kith_event_set(all.self.all.manual), KITH_OK);
   expect(all.self, "kith_event_clear", kith_event_clear(all.self.all.manual), KITH_OK);
+  check_waits_for_sets(all);
 }
 
 void feed_signals(parent& all) {
@@ -133,14 +160,30 @@ void check_ticket(parent& all, bool somebody_waits) {
        static_cast<unsigned long long>(all.looks_with_waiter));
 }
 
-void post_ticket(parent& all) {
+// As many as there are waiters, or fewer: each of those who are notified comes back and takes one.
+void post_tickets(parent& all, uint64_t count) {
   ticket_room& office = all.self.notes->tickets;
-  office.tickets = 1;
+  office.tickets = count;
   office.since_us = now_us();
   all.looks_at_ticket = all.looks_with_waiter = 0;
-  ++all.done.tickets_posted;
+  all.done.tickets_posted += count;
   all.self.mine->operation = notifying;
-  expect(all.self, "kith_condition_notify", kith_condition_notify(all.self.all.ticket_posted, 1), KITH_OK);
+  for (; count != 0; --count)
+    expect(all.self, "kith_condition_notify", kith_condition_notify(all.self.all.ticket_posted, 1), KITH_OK);
+}
+
+// One that was just notified perhaps, and now waits for the lock, which we still hold.
+void kill_ticket_waiter(parent& all) {
+  const uint64_t end = now_us() + up_to(all, 300);
+  while (now_us() < end) {
+  }
+  const auto first = static_cast<uint32_t>(up_to(all, all.wanted.workers));
+  for (uint32_t i = 0; i < all.wanted.workers; ++i) {
+    const uint32_t at = (first + i) % all.wanted.workers;
+    if (all.workers[at].process == nullptr || all.self.notes->places[at].awaits_ticket == 0) continue;
+    ++all.done.kills_while_notified;
+    return kill_worker(all, at);
+  }
 }
 
 void feed_tickets(parent& all) {
@@ -149,11 +192,12 @@ void feed_tickets(parent& all) {
   const kith_status told = enter(self, ticket_office, self.all.tickets, office, longest_wait_ms);
   if (told < KITH_OK || self.wrong) return;
   if (told == KITH_OWNER_DIED) repair_tickets(self);
-  const bool somebody_waits = ticket_waiters(all) != 0;
+  const uint32_t waiters = ticket_waiters(all);
   if (office.tickets != 0) {
-    check_ticket(all, somebody_waits);
-  } else if (somebody_waits) {
-    post_ticket(all);
+    check_ticket(all, waiters != 0);
+  } else if (waiters != 0) {
+    post_tickets(all, 1 + up_to(all, waiters));
+    if (up_to(all, 16) == 0) kill_ticket_waiter(all);
   }
   if (self.notes->stop != 0) repair_tickets(self);  // lets all go
   leave(self, self.all.tickets, office);

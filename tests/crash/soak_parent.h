@@ -17,6 +17,9 @@ struct worker {
   uint64_t name = 0;
   uint64_t progress_seen = 0;
   uint64_t progress_seen_us = 0;
+  uint64_t sets_waited = 0;  // how often the manual event was set in one and the same wait for it,
+  uint64_t sets_progress = 0;
+  uint64_t sets_since_us = 0;
 };
 
 // What the parent did.
@@ -25,6 +28,7 @@ struct tally {
   uint64_t kills = 0;
   uint64_t kills_while_starting = 0;
   uint64_t kills_while_suspended = 0;
+  uint64_t kills_while_notified = 0;
   uint64_t suspensions = 0;
   uint64_t doubts[doubt_count] = {};  // kills by what the killed was about
   uint64_t kills_at[object_count] = {};

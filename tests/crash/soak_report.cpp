@@ -145,9 +145,11 @@ void print_table(const parent& all) {
                 static_cast<double>(longest_us(all, object)) / 1000);
   }
   std::printf(
-      "kill points: %llu (%llu while starting, %llu while suspended), suspensions: %llu, workers: %llu\n",
+      "kill points: %llu (%llu while starting, %llu while suspended, %llu while notified), suspensions: "
+      "%llu, "
+      "workers: %llu\n",
       shown(done.kills), shown(done.kills_while_starting), shown(done.kills_while_suspended),
-      shown(done.suspensions), shown(done.started));
+      shown(done.kills_while_notified), shown(done.suspensions), shown(done.started));
   std::printf("barriers: %llu passed, %llu broken, %llu timed out early; tickets: %llu posted, %llu taken\n",
               shown(sum_of(all, &place::barriers_last)), shown(sum_of(all, &place::barriers_broken)),
               shown(sum_of(all, &place::barriers_early)), shown(done.tickets_posted),

@@ -286,7 +286,10 @@ void change_queue(actor& self, bool produce) {
   expect(self, "kith_condition_notify", kith_condition_notify(changed, 1), KITH_OK);
 }
 
+// Whoever was killed inside may have come for a ticket, with a notification that is used up; and when nobody else waits, nobody can be
+// notified in its place. So what is posted is void, and those who still come for it find nothing.
 void repair_tickets(actor& self) {
+  self.notes->tickets.tickets = 0;
   self.mine->operation = notifying;
   expect(self, "kith_condition_notify_all", kith_condition_notify_all(self.all.ticket_posted), KITH_OK);
   self.mine->operation = marking;
@@ -329,7 +332,7 @@ void use_tickets(actor& self) {
   if (status == KITH_OWNER_DIED) repair_tickets(self);
   if (office.tickets != 0) {
     note_wait(self, ticket_office, now_us() - office.since_us);
-    office.tickets = 0;
+    office.tickets = office.tickets - 1;
     add(self.mine->tickets_taken);
   }
   leave(self, self.all.tickets, office);

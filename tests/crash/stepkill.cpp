@@ -28,10 +28,10 @@ constexpr int skipped = 77;
 constexpr uint64_t late_allowed =
     5;  // of thousands: a busy machine now and then stops for 100 ms, and for all
 constexpr uint64_t endless = 1'000;  // no operation makes so many system calls
-constexpr uint64_t dense_way =
-    128;  // instructions after a system call that are all tried, whatever the stride
-constexpr uint64_t quick_stride =
-    7;  // with --quick, for builds without optimisation, which have several times the instructions
+// Instructions after a system call that are all tried, whatever the stride.
+constexpr uint64_t dense_way = 512;
+// With --quick, for builds without optimisation, which have several times the instructions.
+constexpr uint64_t quick_step = 7;
 
 // ---- the victim -----------------------------------------------------------------------------------------------------------
 
@@ -140,9 +140,9 @@ drive_result kill_at_last(world& w, const kill_point& point, tally& sum) {
   return result;
 }
 
-uint64_t next_instruction_to_try(const world& w, uint64_t instructions, bool quick) {
-  if (quick) return instructions + (instructions < dense_way ? quick_stride : quick_stride * w.plan->stride);
-  return instructions + (instructions < dense_way ? 1 : w.plan->stride);
+uint64_t next_instruction_to_try(const scenario& plan, uint64_t instructions, bool quick) {
+  const uint64_t step = plan.step * (quick ? quick_step : 1);
+  return instructions + (instructions < dense_way ? step : step * plan.stride);
 }
 
 drive_result kill_everywhere(world& w, bool quick, tally& sum) {
@@ -151,7 +151,7 @@ drive_result kill_everywhere(world& w, bool quick, tally& sum) {
     // Not even after the system calls alone.
     if (result == drive_result::no_ptrace || result == drive_result::finished) return result;
     for (uint64_t at = 0; result == drive_result::there;) {
-      at = next_instruction_to_try(w, at, quick);
+      at = next_instruction_to_try(*w.plan, at, quick);
       result = kill_at_last(w, {calls, at}, sum);
     }
     if (result == drive_result::no_ptrace) return result;

@@ -26,7 +26,7 @@ inline constexpr uint32_t slot_count = 16;
 inline constexpr uint32_t permit_count = 2;
 inline constexpr uint32_t most_parties = 3;
 inline constexpr uint32_t most_survivors = 3;
-inline constexpr uint32_t watched_condition_words = 4;  // no scenario uses more
+inline constexpr uint32_t watched_condition_words = 4;          // no scenario uses more
 inline constexpr uint64_t patience_ns = 100 * kith::ns_per_ms;  // in which every survivor must be back
 
 // What a survivor tells.
@@ -156,6 +156,8 @@ struct scenario {
   void (*when_stopped)(world&);  // when the victim stands in front of the operation
   void (*operation)(world&);     // in the victim, stepped
   void (*recover)(world&, const frozen& then, judgement&);  // the survivors go on
+  // 1, but where one kill point takes long: then only every so many instructions.
+  uint64_t step = 1;
 };
 
 enum class drive_result { there, at_system_call, finished, took_another_way, late, no_ptrace };
@@ -190,6 +192,8 @@ recovery await_survivor(world& w, uint32_t index, uint64_t since, uint32_t nth =
 void await(const std::function<bool()>& condition);
 bool await_in_time(uint64_t since, const std::function<bool()>& condition);
 void pass_time(uint64_t ns);
+// By then a sleeper is in the middle of a long slice, and finds what was lost only at its end, unless it is told otherwise.
+inline constexpr uint64_t long_wait_ns = 130 * kith::ns_per_ms;
 // Returns soon after the victim, who is not being stepped, has fallen asleep, or when the holder must release.
 void await_sleeping_victim(world& w);
 

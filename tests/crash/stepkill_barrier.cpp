@@ -15,7 +15,10 @@ using kith::platform::clock_now;
 constexpr uint64_t broken_bit = 1;
 constexpr uint64_t round_shift = 16;
 
-constexpr uint64_t survivor_patience_ns = 50 * kith::ns_per_ms;  // where a victim may be unknown
+// In the first round a victim may be unknown, so that only its deadline helps a survivor. One that waits already must have looked
+// for the dead before; one that comes later meets what it meets.
+constexpr uint64_t deadline_while_waiting_ms = 40;
+constexpr uint64_t deadline_when_coming_later_ms = 5;
 constexpr uint64_t victim_patience_ns = 3 * kith::ns_per_ms / 2;
 constexpr uint64_t several_slices_ns = 4 * kith::ns_per_ms;
 
@@ -35,14 +38,14 @@ void reset_it(world& w) { kith::shm::barrier_reset(barrier(w, 2)); }
 // ---- survivors -----------------------------------------------------------------------------------------------------------------
 
 // Waits once more whenever it is told to. Waits without end, but where a deadline is all that helps.
-kith_status be_party(world& w, uint32_t index, uint32_t parties, bool has_deadline) {
+kith_status be_party(world& w, uint32_t index, uint32_t parties, uint64_t deadline_ms) {
   report& mine = w.shared->reports[index];
   for (uint32_t nth = 1;; ++nth) {
     await([&] { return mine.may_go.load() >= nth; });
-    const bool hurry = has_deadline && nth == 1;
+    const bool hurry = deadline_ms != 0 && nth == 1;
     uint32_t place = 0;
-    const kith_status status =
-        arrive(w, parties, hurry ? deadline_after(clock_now(), survivor_patience_ns) : no_deadline, place);
+    const kith_status status = arrive(
+        w, parties, hurry ? deadline_after(clock_now(), deadline_ms * kith::ns_per_ms) : no_deadline, place);
     mine.place.store(place);
     finish(w, index, status);
   }
@@ -60,10 +63,10 @@ void let_go_and_await_arrival(world& w, uint32_t index, uint32_t nth) {
 
 // ---- before the operation --------------------------------------------------------------------------------------------------------
 
-template <uint32_t parties, bool has_deadline>
+template <uint32_t parties, uint64_t deadline_ms>
 void start_parties(world& w) {
   for (uint32_t i = 0; i + 1 < parties; ++i)
-    start_survivor(w, i, [&w, i] { return be_party(w, i, parties, has_deadline); });
+    start_survivor(w, i, [&w, i] { return be_party(w, i, parties, deadline_ms); });
 }
 
 // In the victim. The round that it takes part in before it is stepped.
@@ -82,6 +85,11 @@ void await_first_round(world& w) {
 template <uint32_t parties, uint32_t nth>
 void let_all_others_arrive(world& w) {
   for (uint32_t i = 0; i + 1 < parties; ++i) let_go_and_await_arrival<parties>(w, i, nth);
+}
+
+void let_the_other_wait_for_long(world& w) {
+  let_all_others_arrive<2, 1>(w);
+  pass_time(long_wait_ns);
 }
 
 template <uint32_t parties>
@@ -139,6 +147,9 @@ void complete_a_fresh_round(world& w, uint32_t nth, judgement& verdict) {
   verdict.must(!kith::shm::barrier_is_broken(barrier(w, parties)), "a reset makes it whole");
   verdict.must(count_waiting(w, parties) == 0, "a reset makes it empty");
   for (uint32_t i = 0; i + 1 < parties; ++i) let_go(w, i, nth);
+  const bool all_there =
+      await_in_time(clock_now(), [&w] { return count_waiting(w, parties) == parties - 1; });
+  if (!all_there) return verdict.too_slow("the others arrive for a fresh round");
   pass_time(several_slices_ns);
   uint32_t place = 0;
   const uint64_t since = clock_now();
@@ -171,12 +182,27 @@ void first_round_ends_by_deadline(world& w, const frozen& then, judgement& verdi
   complete_a_fresh_round<2>(w, 2, verdict);
 }
 
-// It comes after the victim, who leaves the table in disorder, or is known there, or not.
+// All have arrived, and one of them has died since, unnoticed: the round has ended well. But the next one misses it.
+template <uint32_t parties>
+void next_round_is_broken(world& w, uint32_t nth, judgement& verdict) {
+  const uint64_t since = clock_now();
+  for (uint32_t i = 0; i + 1 < parties; ++i) let_go(w, i, nth);
+  all_others_come_back<parties>(w, since, nth, KITH_E_BROKEN, verdict);
+  complete_a_fresh_round<parties>(w, nth + 1, verdict);
+}
+
+// It comes after the victim, who leaves the table in disorder, or has arrived, or is not known there.
 void first_round_ends_for_the_next(world& w, const frozen& then, judgement& verdict) {
-  const bool broken = is_broken_in(then) || names_dead(w, then.table_lock) || has_arrived_in(w, then, 0);
+  const bool broken = is_broken_in(then) || names_dead(w, then.table_lock);
+  const bool arrived = has_arrived_in(w, then, 0);
   const uint64_t since = clock_now();
   let_go(w, 0, 1);
-  all_others_come_back<2>(w, since, 1, broken ? KITH_E_BROKEN : KITH_E_TIMEOUT, verdict);
+  all_others_come_back<2>(w, since, 1,
+                          broken    ? KITH_E_BROKEN
+                          : arrived ? KITH_LAST
+                                    : KITH_E_TIMEOUT,
+                          verdict);
+  if (arrived && !broken) return next_round_is_broken<2>(w, 2, verdict);
   complete_a_fresh_round<2>(w, 2, verdict);
 }
 
@@ -201,11 +227,25 @@ void later_round_ends(world& w, const frozen& then, judgement& verdict) {
   complete_a_fresh_round<parties>(w, 3, verdict);
 }
 
-template <uint32_t parties>
-void later_round_ends_for_all(world& w, const frozen& then, judgement& verdict) {
-  for (uint32_t i = 0; i + 1 < parties; ++i) let_go(w, i, 2);
-  all_others_come_back<parties>(w, then.killed_at, 2, KITH_E_BROKEN, verdict);
-  complete_a_fresh_round<parties>(w, 3, verdict);
+void later_round_ends_for_the_next(world& w, const frozen& then, judgement& verdict) {
+  const bool broken = is_broken_in(then) || names_dead(w, then.table_lock) || !has_arrived_in(w, then, 1);
+  let_go(w, 0, 2);
+  all_others_come_back<2>(w, then.killed_at, 2, broken ? KITH_E_BROKEN : KITH_LAST, verdict);
+  if (!broken) return next_round_is_broken<2>(w, 3, verdict);
+  complete_a_fresh_round<2>(w, 3, verdict);
+}
+
+// One waits already. When the victim has arrived, what comes first counts: the last one, or that somebody notices the death.
+void later_round_ends_for_the_other_two(world& w, const frozen& then, judgement& verdict) {
+  const bool broken = is_broken_in(then) || names_dead(w, then.table_lock) || !has_arrived_in(w, then, 1);
+  let_go(w, 1, 2);
+  const recovery last = await_survivor(w, 1, then.killed_at, 2);
+  const bool complete = !broken && last.status == KITH_LAST;
+  verdict.came_back("the last one", last, complete ? KITH_LAST : KITH_E_BROKEN);
+  verdict.came_back("the other one", await_survivor(w, 0, then.killed_at, 2),
+                    complete ? KITH_OK : KITH_E_BROKEN);
+  if (complete) return next_round_is_broken<3>(w, 3, verdict);
+  complete_a_fresh_round<3>(w, 3, verdict);
 }
 
 void is_aborted(world& w, const frozen& then, judgement& verdict) {
@@ -232,27 +272,30 @@ void is_reset(world& w, const frozen& then, judgement& verdict) {
 }
 
 constexpr scenario all[] = {
-    {"barrier: arrive as the last of two, first round", true, 1, start_parties<2, true>, nullptr,
-     let_all_others_arrive<2, 1>, arrive_and_wait<2>, first_round_ends_by_deadline},
-    {"barrier: arrive as the first of two, first round", true, 61, start_parties<2, true>, nullptr, nullptr,
-     arrive_and_wait_in_vain<2>, first_round_ends_for_the_next},
-    {"barrier: arrive and withdraw", true, 1, start_parties<2, true>, nullptr, nullptr, arrive_and_withdraw,
+    {"barrier: arrive as the last of two, first round", true, 1, start_parties<2, deadline_while_waiting_ms>,
+     nullptr, let_all_others_arrive<2, 1>, arrive_and_wait<2>, first_round_ends_by_deadline},
+    {"barrier: arrive as the first of two, first round", true, 61,
+     start_parties<2, deadline_when_coming_later_ms>, nullptr, nullptr, arrive_and_wait_in_vain<2>,
      first_round_ends_for_the_next},
-    {"barrier: arrive as the last of three, first round", true, 1, start_parties<3, false>, nullptr,
+    {"barrier: arrive and withdraw", true, 1, start_parties<2, deadline_when_coming_later_ms>, nullptr,
+     nullptr, arrive_and_withdraw, first_round_ends_for_the_next},
+    {"barrier: arrive as the last of three, first round", true, 1, start_parties<3, 0>, nullptr,
      let_all_others_arrive<3, 1>, arrive_and_wait<3>, first_round_ends_by_abort<3>},
-    {"barrier: arrive as the last of two, later round", true, 1, start_parties<2, false>,
+    {"barrier: arrive as the last of two, later round", true, 1, start_parties<2, 0>,
      be_there_in_the_first_round<2>, let_all_others_arrive_again<2>, arrive_and_wait<2>, later_round_ends<2>},
-    {"barrier: arrive as the first of two, later round", true, 61, start_parties<2, false>,
+    {"barrier: arrive as the first of two, later round", true, 61, start_parties<2, 0>,
      be_there_in_the_first_round<2>, await_first_round<2>, arrive_and_wait_in_vain<2>,
-     later_round_ends_for_all<2>},
-    {"barrier: arrive as the second of three, later round", true, 61, start_parties<3, false>,
+     later_round_ends_for_the_next},
+    {"barrier: arrive as the second of three, later round", true, 61, start_parties<3, 0>,
      be_there_in_the_first_round<3>, let_one_of_two_others_arrive_again, arrive_and_wait_in_vain<3>,
-     later_round_ends_for_all<3>},
-    {"barrier: arrive as the last of three, later round", true, 1, start_parties<3, false>,
+     later_round_ends_for_the_other_two, 3},
+    {"barrier: arrive as the last of three, later round", true, 1, start_parties<3, 0>,
      be_there_in_the_first_round<3>, let_all_others_arrive_again<3>, arrive_and_wait<3>, later_round_ends<3>},
-    {"barrier: abort, while another process waits", true, 1, start_parties<2, false>, nullptr,
+    {"barrier: abort, while another process waits", true, 1, start_parties<2, 0>, nullptr,
      let_all_others_arrive<2, 1>, abort_it, is_aborted},
-    {"barrier: reset, while another process waits", true, 1, start_parties<2, false>, nullptr,
+    {"barrier: abort, while another process has waited for long", true, 1, start_parties<2, 0>, nullptr,
+     let_the_other_wait_for_long, abort_it, is_aborted, 3},
+    {"barrier: reset, while another process waits", true, 1, start_parties<2, 0>, nullptr,
      let_all_others_arrive<2, 1>, reset_it, is_reset},
 };
 

@@ -92,6 +92,11 @@ void let_two_wait(world& w) {
   start_waiter_and_await_it(w, 1);
 }
 
+void let_one_wait_for_long(world& w) {
+  let_one_wait(w);
+  pass_time(long_wait_ns);
+}
+
 // And the victim, whose word will be the second one, is notified first.
 void let_one_wait_whose_turn_comes_later(world& w) {
   let_one_wait(w);
@@ -231,6 +236,8 @@ constexpr scenario all[] = {
     {"condition: wait beside another waiter, and be notified", true, 61, let_one_wait_whose_turn_comes_later,
      hold, start_notifier, wait_and_release, let_the_other_waiter_be_notified},
     {"condition: notify one", true, 1, let_one_wait, hold, nullptr, notify_one, let_waiters_be_notified<1>},
+    {"condition: notify one who has waited for long", true, 1, let_one_wait_for_long, hold, nullptr,
+     notify_one, let_waiters_be_notified<1>, 5},
     {"condition: notify one of two", true, 1, let_two_wait, hold, nullptr, notify_one,
      let_waiters_be_notified<2>},
     {"condition: notify all", true, 1, let_two_wait, hold, nullptr, notify_all, let_waiters_be_notified<2>},

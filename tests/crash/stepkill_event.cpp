@@ -39,6 +39,11 @@ void let_two_wait(world& w) {
   start_waiter(w, 1);
 }
 
+void let_two_wait_for_long(world& w) {
+  let_two_wait(w);
+  pass_time(long_wait_ns);
+}
+
 void make_auto(world& w) { w.shared->event.auto_reset.store(1); }
 
 void make_auto_and_let_one_wait(world& w) {
@@ -59,7 +64,6 @@ void make_auto_and_set(world& w) {
 // Sets the event when the victim sleeps, or at the end; and says that it has done so.
 void start_setter(world& w) {
   w.helpers.push_back(start_helper([&w] {
-    await([&w] { return w.shared->victim.load() != 0; });
     await_sleeping_victim(w);
     pass_time(w.shared->holder_may_release.load() != 0 ? 0 : moment_ns);
     set_it(w);
@@ -86,6 +90,9 @@ void set_and_clear(world& w) {
 }
 
 void wait_without_end(world& w) { wait_for_set(w, no_deadline); }
+
+// The other waiter may have the only signal.
+void wait_for_a_while(world& w) { wait_for_set(w, deadline_after(clock_now(), 2 * kith::ns_per_ms)); }
 
 void try_it(world& w) { wait_for_set(w, at_once); }
 
@@ -187,6 +194,8 @@ void let_the_waiter_have_the_next(world& w, const frozen&, judgement& verdict) {
 
 constexpr scenario all[] = {
     {"event: set, while two wait", true, 1, let_two_wait, nullptr, nullptr, set_it, let_both_go},
+    {"event: set, while two have waited for long", true, 1, let_two_wait_for_long, nullptr, nullptr, set_it,
+     let_both_go, 3},
     {"event: set and clear, while two wait", true, 1, let_two_wait, nullptr, nullptr, set_and_clear,
      let_both_go},
     {"event: wait beside another waiter", true, 7, let_one_wait_and_another_set, nullptr, nullptr,
@@ -196,7 +205,7 @@ constexpr scenario all[] = {
     {"event, auto reset: take", true, 1, make_auto_and_set, nullptr, nullptr, try_it,
      take_it_unless_it_is_gone},
     {"event, auto reset: wait beside another waiter, take", true, 7,
-     make_auto_and_let_one_wait_and_another_set, nullptr, nullptr, wait_without_end,
+     make_auto_and_let_one_wait_and_another_set, nullptr, nullptr, wait_for_a_while,
      let_the_waiter_have_it_unless_it_is_gone},
     {"event, auto reset: wait until the deadline", true, 7, make_auto_and_let_one_wait, nullptr, nullptr,
      wait_in_vain, let_the_waiter_have_the_next},

@@ -86,6 +86,11 @@ void let_another_wait(world& w) {
   await([&w] { return w.shared->lock.waiters.load() != 0 && is_asleep(w, 0); });
 }
 
+void let_another_wait_for_long(world& w) {
+  let_another_wait(w);
+  pass_time(long_wait_ns);
+}
+
 // ---- operations: what the victim is killed in -----------------------------------------------------------------------------------
 
 void lock_and_unlock(world& w) {
@@ -170,6 +175,8 @@ constexpr scenario all[] = {
      lock_and_unlock, take_it_from_the_holder},
     {"lock: wait for long, acquire and release", true, 31, let_another_hold_for_long, nullptr, nullptr,
      lock_and_unlock, take_it_from_the_holder},
+    {"lock: release, while another process has slept on it for long", true, 1, nullptr, hold,
+     let_another_wait_for_long, unlock, let_the_waiter_have_it, 3},
     {"lock: spin, wait, acquire and release, on several CPUs", false, 31, let_another_hold_for_a_moment,
      nullptr, nullptr, lock_and_unlock, take_it_from_the_holder},
     {"lock: take that of a dead owner, mark it consistent, release", true, 7, let_an_owner_die, nullptr,

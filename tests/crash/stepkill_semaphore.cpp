@@ -14,6 +14,7 @@ using kith::platform::clock_now;
 using kith::shm::semaphore_view;
 
 constexpr uint64_t moment_ns = 3 * kith::ns_per_ms / 10;
+constexpr uint64_t victim_patience_ns = 2 * kith::ns_per_ms;
 
 semaphore_view owned(world& w) {
   return {&w.shared->semaphore, w.shared->permits, permit_count, &w.area, &w.hint};
@@ -67,6 +68,11 @@ void let_another_wait(world& w) {
   await([&w] { return w.shared->semaphore.waiters.load() != 0 && is_asleep(w, 0); });
 }
 
+void let_another_wait_for_long(world& w) {
+  let_another_wait(w);
+  pass_time(long_wait_ns);
+}
+
 void let_another_hold_both_and_a_third_wait(world& w) {
   let_another_hold_both(w);
   let_another_wait(w);
@@ -76,6 +82,12 @@ void let_another_hold_both_and_a_third_wait(world& w) {
 
 void acquire_and_release_permit(world& w) {
   acquire_permit(w, no_deadline);
+  release_permit(w);
+}
+
+// The other waiter may have the only one that is released.
+void wait_and_release_permit(world& w) {
+  acquire_permit(w, deadline_after(clock_now(), victim_patience_ns));
   release_permit(w);
 }
 
@@ -89,9 +101,7 @@ void release_both(world& w) {
   release_permit(w);
 }
 
-void wait_for_permit_in_vain(world& w) {
-  acquire_permit(w, deadline_after(clock_now(), 2 * kith::ns_per_ms));
-}
+void wait_for_permit_in_vain(world& w) { acquire_permit(w, deadline_after(clock_now(), victim_patience_ns)); }
 
 // ---- permits with owners: afterwards -----------------------------------------------------------------------------------------------
 
@@ -150,11 +160,15 @@ void let_another_await_a_signal(world& w) {
   await([&w] { return w.shared->semaphore.waiters.load() != 0 && is_asleep(w, 0); });
 }
 
+void let_another_await_a_signal_for_long(world& w) {
+  let_another_await_a_signal(w);
+  pass_time(long_wait_ns);
+}
+
 // Gives one signal, when the victim sleeps or at the end. It is no holder, and says that it has given it.
 void let_another_give_a_signal(world& w) {
   set_maximum(w);
   w.helpers.push_back(start_helper([&w] {
-    await([&w] { return w.shared->victim.load() != 0; });
     await_sleeping_victim(w);
     pass_time(must_release(w) ? 0 : moment_ns);
     give_signal(w);
@@ -169,6 +183,11 @@ void let_another_give_a_signal_and_a_third_wait(world& w) {
 }
 
 void take_a_signal(world& w) { take_signal(w, no_deadline); }
+
+// The other waiter may have the only one.
+void wait_for_a_signal_for_a_while(world& w) {
+  take_signal(w, deadline_after(clock_now(), victim_patience_ns));
+}
 
 void try_to_take_a_signal(world& w) { take_signal(w, at_once); }
 
@@ -232,10 +251,12 @@ constexpr scenario all[] = {
      acquire_all},
     {"semaphore: release two permits, while another process waits", true, 1, nullptr, acquire_both,
      let_another_wait, release_both, let_the_waiter_have_one},
+    {"semaphore: release two permits, while another process has waited for long", true, 1, nullptr,
+     acquire_both, let_another_wait_for_long, release_both, let_the_waiter_have_one, 5},
     {"semaphore: wait, acquire and release", true, 31, let_another_hold_both, nullptr, nullptr,
      acquire_and_release_permit, acquire_all_from_the_holder},
     {"semaphore: wait beside another waiter, acquire and release", true, 61,
-     let_another_hold_both_and_a_third_wait, nullptr, nullptr, acquire_and_release_permit,
+     let_another_hold_both_and_a_third_wait, nullptr, nullptr, wait_and_release_permit,
      let_the_waiter_have_one_from_the_holder},
     {"semaphore: wait until the deadline", true, 61, let_another_hold_both, nullptr, nullptr,
      wait_for_permit_in_vain, acquire_all_from_the_holder},
@@ -247,10 +268,12 @@ constexpr scenario all[] = {
      take_what_was_left},
     {"signal: release, while another process waits", true, 1, set_maximum, nullptr,
      let_another_await_a_signal, give_signal, let_the_waiter_have_the_signal},
+    {"signal: release, while another process has waited for long", true, 1, set_maximum, nullptr,
+     let_another_await_a_signal_for_long, give_signal, let_the_waiter_have_the_signal, 3},
     {"signal: wait, acquire", true, 7, let_another_give_a_signal, nullptr, nullptr, take_a_signal,
      take_the_signal_unless_it_is_gone},
     {"signal: wait beside another waiter, acquire", true, 7, let_another_give_a_signal_and_a_third_wait,
-     nullptr, nullptr, take_a_signal, let_the_waiter_have_another_signal},
+     nullptr, nullptr, wait_for_a_signal_for_a_while, let_the_waiter_have_another_signal},
 };
 
 }  // namespace

@@ -151,9 +151,11 @@ void pass_time(uint64_t ns) {
 }
 
 void await_sleeping_victim(world& w) {
-  const kith::identity victim{w.shared->victim.load()};
+  const shared_state& shared = *w.shared;
   await([&] {
-    return w.shared->holder_may_release.load() != 0 || is_process_asleep(static_cast<pid_t>(victim.pid()));
+    const kith::identity victim{shared.victim.load()};
+    return shared.holder_may_release.load() != 0 ||
+           (!victim.nobody() && is_process_asleep(static_cast<pid_t>(victim.pid())));
   });
 }
 

@@ -113,7 +113,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a signal handler fires a cancel, and one signa
   }
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a cancel that is fired in a handler over and over ends each wait once it is reset") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a cancel that is fired in a handler over and over ends each wait once it is reset") {
   const handler_for_usr1 handler;
   test::cancel cancel = test::make_cancel();
   test::event clear = test::make_event();
