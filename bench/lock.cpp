@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Locks: alone, against another process, and when the owner dies.
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <thread>
@@ -233,8 +234,13 @@ void owner_died(table& out, const settings& how) {
     subjects.push_back(
         {lock_yardsticks()[i].name, [&, i] { return owner_died_round(static_cast<int32_t>(i), waited_ms); }});
   }
-  out.add(measure_in_turns({"owner_died", "ms", better::smaller, "pthread robust", {}}, how.quick ? 1 : 25,
-                           subjects));
+  metric died = measure_in_turns({"owner_died", "ms", better::smaller, "pthread robust", {}},
+                                 how.quick ? 1 : 25, subjects);
+  metric worst{"owner_died.worst", "ms", better::smaller, "pthread robust", {}};
+  for (const figure& each : died.figures)
+    worst.figures.push_back({each.subject, {*std::max_element(each.samples.begin(), each.samples.end())}});
+  out.add(std::move(died));
+  out.add(std::move(worst));
 }
 
 }  // namespace

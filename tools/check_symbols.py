@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Looks whether a C program can link the libraries.
 
-The static library must ask for no symbol of the C++ runtime; the shared one must export kith_* and nothing else,
+The static library must ask for no symbol of the C++ runtime, and for no wall clock; the shared one must export kith_* and nothing else,
 and must not be linked with the C++ runtime either.
 """
 import argparse
@@ -12,6 +12,11 @@ import sys
 
 # What a C++ compiler makes calls to: mangled names, exception handling, local statics with a guard.
 CXX_RUNTIME = re.compile(r"^_?(_Z|_?_cxa_|_?_gxx_|__gnu_|_Unwind|\?)")
+
+# Whatever tells or uses the time of day: timeouts must not depend on it.
+WALL_CLOCK = re.compile(
+    r"^_?(time|gettimeofday|ftime|timespec_get|pthread_cond_timedwait|pthread_mutex_timedlock|sem_timedwait"
+    r"|(__imp_)?GetSystemTime(PreciseAsFileTime|AsFileTime)?)$")
 
 
 def symbols(nm, arguments, path):
@@ -23,12 +28,12 @@ def symbols(nm, arguments, path):
             yield match.group(1), match.group(2).split("@")[0]
 
 
-def wanted_of_cxx_runtime(nm, path):
-    """The C++ symbols that the archive uses and does not define itself."""
+def wanted(nm, path, pattern):
+    """The symbols of a kind that the archive uses and does not define itself."""
     listed = list(symbols(nm, [], path))
     defined = {name for letter, name in listed if letter not in "Uw"}
-    wanted = {name for letter, name in listed if letter in "Uw"}
-    return sorted(name for name in wanted - defined if CXX_RUNTIME.match(name))
+    used = {name for letter, name in listed if letter in "Uw"}
+    return sorted(name for name in used - defined if pattern.match(name))
 
 
 def exported(nm, path):
@@ -48,7 +53,8 @@ def main():
         parser.add_argument(option, required=True)
     options = parser.parse_args()
 
-    offences = [f"{options.static} asks for {name}" for name in wanted_of_cxx_runtime(options.nm, options.static)]
+    offences = [f"{options.static} asks for {name}"
+                for pattern in (CXX_RUNTIME, WALL_CLOCK) for name in wanted(options.nm, options.static, pattern)]
     names = exported(options.nm, options.shared)
     offences += [f"{options.shared} exports {name}" for name in sorted(names) if not re.match(r"^_?kith_", name)]
     if not names:
