@@ -13,6 +13,10 @@
 // of its own: the owner stores the word, then reads `waiters`; a waiter stores `waiters`, then reads the word; with a fence between
 // on both sides one of them sees the other. The owner's fence is the light one of an asymmetric pair (platform.h), which is free where the
 // OS has the heavy one: that halves the cost of the common case, in which nobody waits.
+//
+// Memory model, in short: the compare-and-swap is an acquire and the store that releases a release, which orders critical sections; word and
+// `waiters` are ordered against each other by the fences alone; everything else is a hint that a compare-and-swap confirms, or is written by
+// the holder only. tests/model explores every interleaving of these steps, with stores that arrive late and processes that are killed.
 #pragma once
 
 #include <kith/kith.h>
@@ -29,11 +33,11 @@ namespace kith::shm {
 struct lock_state {
   std::atomic<uint64_t> word;
   std::atomic<uint64_t> holder;  // token of the thread that holds it; 0: none. Written by that thread only
-  std::atomic<uint64_t>
-      waiters;  // 1: somebody may sleep (on this word), so the one who releases the lock must wake
+  // 1: somebody may sleep, on this word, and the one who releases the lock must wake.
+  std::atomic<uint64_t> waiters;
   std::atomic<uint64_t> depth;  // how often its holder has acquired it again. Written by the holder only
-  std::atomic<uint64_t>
-      since_ns;  // while `waiters` is 1: how long the owner has been seen to hold it; for people, not for decisions
+  // While `waiters` is 1: since when the owner has been seen to hold it. For people, not for decisions.
+  std::atomic<uint64_t> since_ns;
   std::atomic<uint64_t> options;  // lock_recursive. Written before anybody else has the segment
   uint64_t reserved[2];
 };

@@ -17,11 +17,22 @@ static int failures = 0;
   } while (0)
 
 /* Numbers that are frozen: a program that was compiled long ago has them built in. */
-static void check_numbers(void) {
-  static const struct {
-    int32_t is;
-    int32_t was;
-  } numbers[] = {
+struct frozen {
+  int32_t is;
+  int32_t was;
+};
+
+static void check_frozen(const struct frozen* numbers, size_t count) {
+  size_t i;
+  for (i = 0; i < count; ++i) {
+    if (numbers[i].is != numbers[i].was)
+      fprintf(stderr, "number %d has become %d\n", (int)numbers[i].was, (int)numbers[i].is);
+    EXPECT(numbers[i].is == numbers[i].was);
+  }
+}
+
+static void check_statuses(void) {
+  static const struct frozen numbers[] = {
       {KITH_OK, 0},
       {KITH_OWNER_DIED, 1},
       {KITH_NOT_EQUAL, 2},
@@ -51,6 +62,12 @@ static void check_numbers(void) {
       {KITH_E_INTERRUPTED, -23},
       {KITH_E_CANCELLED, -24},
       {KITH_E_BROKEN, -25},
+  };
+  check_frozen(numbers, sizeof numbers / sizeof numbers[0]);
+}
+
+static void check_numbers(void) {
+  static const struct frozen numbers[] = {
       {KITH_HAS_FORK, 1},
       {KITH_HAS_SEALED_MEMORY, 2},
       {KITH_HAS_READ_ONLY_SHARE, 3},
@@ -90,12 +107,7 @@ static void check_numbers(void) {
       {KITH_EVENT_INITIALLY_SET, 2},
       {KITH_BARRIER_MOST_PARTIES, 4096},
   };
-  size_t i;
-  for (i = 0; i < sizeof numbers / sizeof numbers[0]; ++i) {
-    if (numbers[i].is != numbers[i].was)
-      fprintf(stderr, "number %d has become %d\n", (int)numbers[i].was, (int)numbers[i].is);
-    EXPECT(numbers[i].is == numbers[i].was);
-  }
+  check_frozen(numbers, sizeof numbers / sizeof numbers[0]);
 }
 
 static void check_layout(void) {
@@ -318,6 +330,7 @@ int main(void) {
   EXPECT(kith_entry_register("child", child) == KITH_OK);
   if (kith_child_main(&code)) return code;
 
+  check_statuses();
   check_numbers();
   check_layout();
   check_version_and_status();

@@ -27,6 +27,7 @@ namespace {
 constexpr int skipped = 77;
 constexpr uint64_t late_allowed =
     5;  // of thousands: a busy machine now and then stops for 100 ms, and for all
+constexpr uint64_t enough = 20;      // of failures, after which a scenario says nothing new
 constexpr uint64_t endless = 1'000;  // no operation makes so many system calls
 // Instructions after a system call that are all tried, whatever the stride.
 constexpr uint64_t dense_way = 512;
@@ -151,6 +152,7 @@ drive_result kill_everywhere(world& w, bool quick, tally& sum) {
     // Not even after the system calls alone.
     if (result == drive_result::no_ptrace || result == drive_result::finished) return result;
     for (uint64_t at = 0; result == drive_result::there;) {
+      if (sum.stuck + sum.wrong >= enough) return drive_result::finished;
       at = next_instruction_to_try(*w.plan, at, quick);
       result = kill_at_last(w, {calls, at}, sum);
     }
