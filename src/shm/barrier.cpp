@@ -25,8 +25,8 @@ uint64_t next_phase(uint64_t phase, bool reset) {
 // Two rounds on: who arrived before a reset must not look like one who took part in the round before the fresh one, and is missed.
 uint64_t phase_after_reset(uint64_t phase) { return next_phase(next_phase(phase, true), true); }
 
-// How the round that we waited in ended, seen from a later phase. Whoever slept through so many ends that ours is forgotten
-// was not there for them: only resets can have been so many.
+// How the round that we waited in ended, seen from a later phase. Where ours is forgotten, its party was suspended while the others went on
+// without it, by resets or because there are more than so many of them: it is told that things are not as it left them.
 kith_status ending_of(uint64_t round, uint64_t phase) {
   const uint64_t ago = round_of(phase) - round;
   if (ago > known_endings) return KITH_E_BROKEN;

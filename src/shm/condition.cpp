@@ -30,16 +30,39 @@ bool is_dead(uint64_t word) {
   return !(who == platform::self()) && platform::alive(who) == liveness::dead;
 }
 
-// ---- the dead ----------------------------------------------------------------------------------------------------------------
+// ---- notifying ----------------------------------------------------------------------------------------------------------------
 
-// A notification that a dead waiter did not take goes to another one. Who is killed in the middle leaves a word that says so, and at worst
-// one is notified twice.
+// A waiter that has died takes no notification any more: its word is free.
+bool clear_if_dead(std::atomic<uint64_t>& waiter, uint64_t word) {
+  return is_dead(word) && waiter.compare_exchange_strong(word, 0);
+}
+
+// Gives how many notifications are left over. `looks`: passes over the dead, which costs system calls.
+uint32_t notify(const condition_view& self, uint32_t count, bool looks) {
+  const uint32_t used = used_words(self);
+  // Relaxed: only who is next depends on it.
+  uint32_t next = static_cast<uint32_t>(self.state->turn.load(std::memory_order_relaxed));
+  for (uint32_t i = 0; i < used && count > 0; ++i) {
+    const uint32_t index = next++ % used;
+    std::atomic<uint64_t>& waiter = self.waiters[index];
+    uint64_t word = waiter.load();
+    if (state_of(word) != waiting || (looks && clear_if_dead(waiter, word))) continue;
+    if (!waiter.compare_exchange_strong(word, process_of(word).bits | notified)) continue;
+    platform::wake(*self.waiting, waiter, 1);
+    --count;
+    self.state->turn.store(next % used, std::memory_order_relaxed);
+  }
+  return count;
+}
+
+// A notification that a dead waiter did not take goes to another one, or stays for the next to come. Who is killed in the middle leaves a word
+// that says so, and at worst one is notified twice.
 void pass_on(const condition_view& self, std::atomic<uint64_t>& dead, uint64_t word) {
   const uint64_t mine = platform::self().bits | passing_on;
   if (!dead.compare_exchange_strong(word, mine)) return;
-  condition_notify(self, 1);
+  const bool nobody_waits = notify(self, 1, true) != 0;
   uint64_t expected = mine;
-  dead.compare_exchange_strong(expected, 0);
+  dead.compare_exchange_strong(expected, nobody_waits ? process_of(word).bits | notified : 0);
 }
 
 void pass_on_all(const condition_view& self) {
@@ -61,12 +84,10 @@ uint32_t claim_any(const condition_view& self) {
   for (uint32_t i = 0; i < most_waiters; ++i) {
     if (self.waiters[i].load(std::memory_order_relaxed) == 0 && claim(self, i, 0)) return i;
   }
-  // Words of the dead are used again when there are no others. Those that were notified have been passed on first.
-  pass_on_all(self);
+  // Words of the dead are used again when there are no others, though one may stand for a notification that nobody has wanted.
   for (uint32_t i = 0; i < most_waiters; ++i) {
     const uint64_t word = self.waiters[i].load(std::memory_order_relaxed);
-    const bool free = word == 0 || (state_of(word) == waiting && is_dead(word));
-    if (free && claim(self, i, word)) return i;
+    if ((word == 0 || is_dead(word)) && claim(self, i, word)) return i;
   }
   return no_word;
 }
@@ -106,20 +127,7 @@ kith_status condition_wait(const condition_view& self, const lock_view& lock, co
   return locked == KITH_OWNER_DIED ? locked : status;
 }
 
-void condition_notify(const condition_view& self, uint32_t count) {
-  const uint32_t used = used_words(self);
-  // Relaxed: only who is next depends on it.
-  uint32_t next = static_cast<uint32_t>(self.state->turn.load(std::memory_order_relaxed));
-  for (uint32_t i = 0; i < used && count > 0; ++i) {
-    const uint32_t index = next++ % used;
-    uint64_t word = self.waiters[index].load();
-    if (state_of(word) != waiting) continue;
-    if (!self.waiters[index].compare_exchange_strong(word, process_of(word).bits | notified)) continue;
-    platform::wake(*self.waiting, self.waiters[index], 1);
-    --count;
-    self.state->turn.store(next % used, std::memory_order_relaxed);
-  }
-}
+void condition_notify(const condition_view& self, uint32_t count) { (void)notify(self, count, false); }
 
 void condition_wake_own(const condition_view& self) {
   const uint32_t used = used_words(self);
