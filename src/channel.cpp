@@ -46,6 +46,16 @@ void wake_sender(channel_object& self) {
   platform::wake(self.segment.waiting, ring.tail, UINT32_MAX);
 }
 
+// Hints, for who spins; whoever then looks into the ring pairs with the other side's release.
+bool something_came(const channel_object& self) {
+  return self.receiver.state->head.load(std::memory_order_relaxed) != self.receiver.position;
+}
+
+bool has_room(const channel_object& self, uint64_t needed) {
+  const uint64_t used = self.sender.position - self.sender.state->tail.load(std::memory_order_relaxed);
+  return used <= self.sender.size && self.sender.size - used >= needed;
+}
+
 void sleep_until_sent(channel_object& self, shm::waiter& sleep, uint64_t now) {
   shm::ring_state& ring = *self.receiver.state;
   ring.receiver_asleep.store(1, std::memory_order_relaxed);
@@ -157,7 +167,8 @@ kith_status send(channel_object& self, shm::outgoing message, const shm::patienc
       wake_receiver(self);
       sleep.begin_again();
     } else if (status == KITH_E_TIMEOUT) {
-      status = wait_for_room(self, needed, sleep);
+      const bool came = limits.spin_for([&] { return has_room(self, needed); });
+      status = came ? KITH_OK : wait_for_room(self, needed, sleep);
     }
     if (status != KITH_OK) return status;
   }
@@ -237,6 +248,7 @@ kith_status receive(channel_object& self, const destination& to, const shm::pati
   for (;;) {
     kith_status status = receive_now(self, to);
     if (status != KITH_E_TIMEOUT) return status;
+    if (limits.spin_for([&] { return something_came(self); })) continue;
     if (status = look_at_self(self); status != KITH_OK) return status;
     if (status = look_at_peer(self); status != KITH_OK) {
       // It may have sent between our look into the ring and the one at it: what was sent comes before the end.
@@ -447,7 +459,7 @@ kith_status kith_channel_send(kith_channel* channel, const void* data, size_t si
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms) || (data == nullptr && size != 0)) return KITH_E_INVALID;
   if (size > SIZE_MAX / 2) return KITH_E_TOO_LARGE;
-  const call_patience limits(timeout_ms, *self);
+  const call_patience limits(timeout_ms, *self, &self->spin_to_send);
   turn mine(*self, self->mine().sending, limits);
   if (mine.status() != KITH_OK) return mine.status();
   return send(*self, {static_cast<const unsigned char*>(data), size}, limits);
@@ -459,7 +471,7 @@ kith_status kith_channel_recv(kith_channel* channel, void* buffer, size_t capaci
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms) || out_size == nullptr || (buffer == nullptr && capacity != 0))
     return KITH_E_INVALID;
-  const call_patience limits(timeout_ms, *self);
+  const call_patience limits(timeout_ms, *self, &self->spin_to_receive);
   turn mine(*self, self->mine().receiving, limits);
   if (mine.status() != KITH_OK) return mine.status();
   return receive(*self, {buffer, capacity, out_size}, limits);

@@ -10,6 +10,7 @@
 #include "object.h"
 #include "shm/ring.h"
 #include "shm/segment.h"
+#include "shm/spin.h"
 
 namespace kith {
 
@@ -18,6 +19,7 @@ struct channel_object : object {
   platform::stream stream;  // the other end of it ends with the other holder
   uint32_t end = 0;
   std::atomic<bool> moved{false};
+  shm::spinner spin_to_send, spin_to_receive;
 
   // Guarded by the end's lock for sending.
   shm::ring_side sender;
