@@ -111,6 +111,9 @@ class turn {
     if (status_ = look_at_self(self); status_ != KITH_OK) return;
     status_ = shm::lock_acquire(lock_, self.segment.waiting, limits);
     if (status_ == KITH_OWNER_DIED) status_ = shm::lock_mark_consistent(lock_);
+    // No thread of ours ever comes here with the lock in its hands: somebody else has written to it.
+    if (status_ == KITH_E_DEADLOCK || status_ == KITH_E_LIMIT || status_ == KITH_E_NOT_OWNER)
+      status_ = KITH_E_PROTOCOL;
     taken_ = status_ == KITH_OK;
     if (taken_) status_ = look_at_self(self);
   }

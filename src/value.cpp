@@ -6,7 +6,6 @@
 #include "options.h"
 #include "segment_object.h"
 #include "shm/element.h"
-#include "waiting.h"
 
 using namespace kith;
 
@@ -30,7 +29,8 @@ class struct_access {
       : state_(*reinterpret_cast<shm::lock_state*>(self.shared->segment.state)),
         waiting_(self.shared->segment.waiting) {
     if (shm::lock_held_by_me(state_)) return;
-    const call_patience limits(KITH_FOREVER, self);
+    shm::patience limits;  // no call with a timeout: only a close ends it
+    limits.closed = &self.closed;
     status_ = shm::lock_acquire(state_, waiting_, limits);
     acquired_ = status_ >= KITH_OK;
   }

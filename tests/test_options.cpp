@@ -121,7 +121,7 @@ newer<typename Maker::options> newer_options() {
 
 }  // namespace
 
-#define EVERY_SHARED_MAKER                                                                        \
+#define EVERY_SHARED_MAKER                                                                           \
   memory_maker, array_maker, value_maker, lock_maker, semaphore_maker, condition_maker, event_maker, \
       barrier_maker, channel_maker
 #define EVERY_MAKER EVERY_SHARED_MAKER, process_maker

@@ -125,6 +125,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "a party is woken by the last arrival, not by t
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a cancel wakes, and does not wait for the end of a slice") {
+#if defined(KITH_PORTABLE)
+  SKIP_CASE("without a call of the OS to sleep on an address, a sleeper naps for its slice");
+#else
   test::event clear = test::make_event();
   test::cancel cancel = test::make_cancel();
   const auto waiter = [&] {
@@ -137,4 +140,5 @@ TEST_CASE_FIXTURE(nothing_leaks, "a cancel wakes, and does not wait for the end 
     CHECK_OK(kith_cancel_reset(cancel));
   }
   CHECK(in_time >= sooner);
+#endif
 }

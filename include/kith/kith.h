@@ -165,9 +165,6 @@ enum {
   KITH_STRUCT = 11 /* bytes of your own meaning; the size is given in the options */
 };
 
-/* A flag for the options of a lock, array or value: the thread that holds the lock may acquire it again, and releases it as often. */
-enum { KITH_LOCK_RECURSIVE = 8 };
-
 /* ==== sharing ======================================================================================================= */
 
 /* An object, and the name by which the child asks for it.
@@ -313,8 +310,11 @@ enum {
   KITH_MEMORY_READ_ONLY_SHARE = 1, /* whoever it is given to can read it and not write it; whatever they try where the OS enforces it
                                       (kith_has(KITH_HAS_READ_ONLY_SHARE)), elsewhere unless they go out of their way */
   KITH_MEMORY_COMMIT = 2,          /* take all of the memory now, so that there is none to be missed later */
-  KITH_MEMORY_LAZY = 4             /* take memory at the first touch of each page; when there is none left, the OS ends the process
+  KITH_MEMORY_LAZY = 4,            /* take memory at the first touch of each page; when there is none left, the OS ends the process
                                       that touches it (POSIX: SIGBUS) */
+
+  /* For the options of a lock, array or value: the thread that holds the lock may acquire it again, and releases it as often. */
+  KITH_LOCK_RECURSIVE = 8
 };
 
 typedef struct kith_memory_options {
@@ -687,7 +687,8 @@ KITH_API kith_status kith_barrier_inherit(const char *name, kith_barrier **out);
  *
  * A party that dies while it waits here, or that took part in the last round and has ended without kith_barrier_close, breaks the barrier: so does one
  * whose time is up, kith_barrier_abort, and closing the handle in another thread. A party that never came cannot be missed: use a timeout
- * in the first round. A broken barrier stays so until kith_barrier_reset.
+ * in the first round. Who had died unnoticed when the last party arrived has arrived, and breaks the next round. A broken barrier stays so
+ * until kith_barrier_reset.
  * *out_place (may be NULL) is a number from 0 to parties - 1, another one for each party of the round.
  * Returns: KITH_OK; KITH_LAST (all have arrived, this one as the last); KITH_E_BROKEN; KITH_E_TIMEOUT (and it is broken now, for the
  * others); KITH_E_CLOSED (the same); KITH_E_CANCELLED, KITH_E_INTERRUPTED (this party has not arrived: ask again, and the round goes on);
@@ -733,7 +734,7 @@ KITH_API kith_status kith_cancel_use(kith_cancel *cancel);
 
 /* Ends the waits of all threads that use it, with KITH_E_CANCELLED. It stays fired until kith_cancel_reset: a wait that begins later ends at
  * once, so there is no moment at which it comes too early. A call that need not wait succeeds all the same.
- * Waits end at once as a rule, after 128 ms at the latest.
+ * Waits end at once as a rule, after 64 ms at the latest (kith_process_wait: 100).
  * Returns: KITH_OK, also when it was fired; KITH_E_INVALID.
  * Threads: any of this process. It may be called in a signal handler, and in the handler of a Windows console event. Since: 0.1 */
 KITH_API kith_status kith_cancel_fire(kith_cancel *cancel);

@@ -63,7 +63,7 @@ struct patience {
 inline constexpr uint64_t first_slice_ns = 4 * ns_per_ms;
 // Where nobody is watched, or the OS tells of a death at once, a slice only finds what was lost. It doubles up to this, so that one who
 // waits for long costs next to nothing.
-inline constexpr uint64_t longest_slice_ns = 128 * ns_per_ms;
+inline constexpr uint64_t longest_slice_ns = 64 * ns_per_ms;
 // Of those who must look for themselves whether somebody lives: in the middle they learn of a death after half of this.
 inline constexpr uint64_t longest_looking_slice_ns = 25 * ns_per_ms;
 

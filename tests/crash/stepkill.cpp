@@ -26,11 +26,11 @@ namespace {
 
 constexpr int skipped = 77;
 constexpr uint64_t late_allowed =
-    5;  // of thousands: a busy machine now and then stops for 100 ms, and for all
-constexpr uint64_t enough = 20;      // of failures, after which a scenario says nothing new
+    5;                           // of thousands: a busy machine now and then stops for 100 ms, and for all
+constexpr uint64_t enough = 20;  // of failures, after which a scenario says nothing new
 constexpr uint64_t endless = 1'000;  // no operation makes so many system calls
 // Instructions after a system call that are all tried, whatever the stride.
-constexpr uint64_t dense_way = 512;
+constexpr uint64_t dense_way = 400;
 // With --quick, for builds without optimisation, which have several times the instructions.
 constexpr uint64_t quick_step = 7;
 

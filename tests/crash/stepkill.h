@@ -54,6 +54,7 @@ struct shared_state {
   std::atomic<uint64_t> victim;       // its identity
   std::atomic<uint64_t> dead_holder;  // identity of a process that was killed before the victim came
   std::atomic<uint32_t> victim_finished;
+  std::atomic<uint32_t> victim_returned;  // from a wait in the middle of its operation
   std::atomic<uint32_t> holder_ready;
   std::atomic<uint32_t> holder_may_release;  // and must
   std::atomic<uint32_t> notified;            // a survivor has notified one waiter
@@ -70,6 +71,7 @@ struct frozen {
   uint64_t count;
   uint64_t condition_words[watched_condition_words];
   bool notified;
+  bool victim_returned;
   uint64_t event;
   uint64_t phase;
   uint64_t table_lock;

@@ -273,10 +273,10 @@ void is_reset(world& w, const frozen& then, judgement& verdict) {
 
 constexpr scenario all[] = {
     {"barrier: arrive as the last of two, first round", true, 1, start_parties<2, deadline_while_waiting_ms>,
-     nullptr, let_all_others_arrive<2, 1>, arrive_and_wait<2>, first_round_ends_by_deadline},
+     nullptr, let_all_others_arrive<2, 1>, arrive_and_wait<2>, first_round_ends_by_deadline, 2},
     {"barrier: arrive as the first of two, first round", true, 61,
      start_parties<2, deadline_when_coming_later_ms>, nullptr, nullptr, arrive_and_wait_in_vain<2>,
-     first_round_ends_for_the_next},
+     first_round_ends_for_the_next, 3},
     {"barrier: arrive and withdraw", true, 1, start_parties<2, deadline_when_coming_later_ms>, nullptr,
      nullptr, arrive_and_withdraw, first_round_ends_for_the_next},
     {"barrier: arrive as the last of three, first round", true, 1, start_parties<3, 0>, nullptr,
@@ -285,7 +285,7 @@ constexpr scenario all[] = {
      be_there_in_the_first_round<2>, let_all_others_arrive_again<2>, arrive_and_wait<2>, later_round_ends<2>},
     {"barrier: arrive as the first of two, later round", true, 61, start_parties<2, 0>,
      be_there_in_the_first_round<2>, await_first_round<2>, arrive_and_wait_in_vain<2>,
-     later_round_ends_for_the_next},
+     later_round_ends_for_the_next, 3},
     {"barrier: arrive as the second of three, later round", true, 61, start_parties<3, 0>,
      be_there_in_the_first_round<3>, let_one_of_two_others_arrive_again, arrive_and_wait_in_vain<3>,
      later_round_ends_for_the_other_two, 3},

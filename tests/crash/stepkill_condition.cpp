@@ -122,6 +122,7 @@ void start_notifier(world& w) {
 
 void wait_and_release(world& w) {
   wait_for_notification(w, no_deadline);
+  w.shared->victim_returned.store(1);
   release(w);
 }
 
@@ -165,11 +166,21 @@ void notify_and_await(world& w, uint32_t survivor, judgement& verdict) {
   verdict.came_back("the waiter", await_survivor(w, survivor, notified_at), KITH_OK);
 }
 
-// The notification may go to the word of the dead victim.
+bool a_dead_word_is_notified(const world& w) {
+  for (uint32_t i = 0; i < watched_condition_words; ++i) {
+    const uint64_t word = w.shared->condition_words[i].load();
+    if ((word & state_mask) > waiting && names_dead(w, word & ~state_mask)) return true;
+  }
+  return false;
+}
+
+// The notification may go to the word of the dead victim. One that went there before is the new waiter's, who may be back soon.
 void let_a_new_waiter_be_notified(world& w, const frozen& then, judgement& verdict) {
+  const bool one_is_left = a_dead_word_is_notified(w);
   start_waiter(w, 0);
-  const bool there = await_in_time(then.killed_at, [&w] { return waits(w, 0); });
+  const bool there = await_in_time(then.killed_at, [&w] { return waits(w, 0) || is_back(w, 0); });
   verdict.came_back("the next one to wait", {KITH_OK, clock_now() - then.killed_at}, KITH_OK);
+  verdict.must(one_is_left || !is_back(w, 0), "nobody comes back before a notification");
   if (there) notify_and_await(w, 0, verdict);
   check_the_lock(w, then, verdict);
 }
@@ -186,6 +197,7 @@ void let_the_other_waiter_be_notified(world& w, const frozen& then, judgement& v
   verdict.came_back("the notifier", await_survivor(w, 1, then.killed_at), KITH_OK);
   const bool taken = then.notified && then.condition_words[1] == 0;
   if (taken) {
+    verdict.must(then.victim_returned || names_dead(w, then.lock), "it is taken when the lock is held again");
     verdict.must(!is_back(w, 0) && (word_of(w, 0) & state_mask) == waiting,
                  "the other waiter sleeps on, as the notification was not for it");
     notify_and_await(w, 0, verdict);
@@ -234,7 +246,7 @@ constexpr scenario all[] = {
     {"condition: wait with a lock that is held three times, and be notified", true, 61, make_recursive,
      hold_three_times, start_notifier, wait_and_release, let_a_new_waiter_be_notified_after_the_notifier},
     {"condition: wait beside another waiter, and be notified", true, 61, let_one_wait_whose_turn_comes_later,
-     hold, start_notifier, wait_and_release, let_the_other_waiter_be_notified},
+     hold, start_notifier, wait_and_release, let_the_other_waiter_be_notified, 2},
     {"condition: notify one", true, 1, let_one_wait, hold, nullptr, notify_one, let_waiters_be_notified<1>},
     {"condition: notify one who has waited for long", true, 1, let_one_wait_for_long, hold, nullptr,
      notify_one, let_waiters_be_notified<1>, 5},

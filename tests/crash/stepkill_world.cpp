@@ -46,6 +46,7 @@ frozen look(const world& w) {
   for (uint32_t i = 0; i < watched_condition_words; ++i)
     seen.condition_words[i] = from.condition_words[i].load();
   seen.notified = from.notified.load() != 0;
+  seen.victim_returned = from.victim_returned.load() != 0;
   seen.event = from.event.word.load();
   seen.phase = from.barrier.phase.load();
   seen.table_lock = from.barrier.lock.word.load();
