@@ -18,7 +18,7 @@ function(kith_add_stepkill name library)
     COMMAND_EXPAND_LISTS)
   # By itself: 100 ms for a recovery are plenty on a machine that has no better things to do.
   set_tests_properties("kill test: ${name}" PROPERTIES
-    LABELS crash TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON)
+    LABELS crash TIMEOUT 900 SKIP_RETURN_CODE 77 RUN_SERIAL ON)
 endfunction()
 
 if(KITH_PORTABLE)
