@@ -4,8 +4,8 @@
 
 set(shared
   array barrier boot_reader boot_writer channel child condition entry environment event lock lock_wait memory mutex object
-  options process segment_object semaphore share status value version waiting)
-set(shm barrier condition element event lock_word patience ring segment semaphore spin)
+  options process queue segment_object semaphore share status value version waiting)
+set(shm barrier condition element event lock_word patience queue ring segment semaphore spin)
 set(posix error fork handle process stream system)
 set(win32
   access_rules command_line environment_block error exit fence fork handle identity memory module process program

@@ -29,7 +29,8 @@ enum class object_kind : uint32_t {
   condition = 8,
   event = 9,
   barrier = 10,
-  cancel = 11
+  cancel = 11,
+  queue = 12
 };
 
 struct object;

@@ -147,6 +147,7 @@ typedef struct kith_event kith_event;
 typedef struct kith_barrier kith_barrier;
 typedef struct kith_cancel kith_cancel;
 typedef struct kith_channel kith_channel;
+typedef struct kith_queue kith_queue;
 
 /* What an element of an array, or a value, is. */
 typedef int32_t kith_type;
@@ -169,8 +170,8 @@ enum {
 
 /* An object, and the name by which the child asks for it.
  *
- * Memory, arrays, values, locks, semaphores, conditions, events and barriers are shared by giving: parent and child then hold them alike.
- * A channel end is moved: the child is its holder from then on, and the parent's handle is only good for close. If the spawn fails,
+ * Memory, arrays, values, locks, semaphores, conditions, events, barriers and queues are shared by giving: parent and child then hold them
+ * alike. * A channel end is moved: the child is its holder from then on, and the parent's handle is only good for close. If the spawn fails,
  * nothing has moved.
  * An object may be given under several names, a channel end under one. Names are 1 to 255 bytes of UTF-8. */
 typedef struct kith_share {
@@ -799,6 +800,72 @@ KITH_API kith_status kith_channel_recv(kith_channel *channel, void *buffer, size
 /* Closes this end. What was sent before is still received by the other side, which is then told KITH_E_CLOSED.
  * Threads: any; never blocks. Since: 0.1 */
 KITH_API void kith_channel_close(kith_channel *channel);
+
+/* ==== queue ========================================================================================================= */
+
+enum {
+  KITH_QUEUE_TASKS = 1 /* items are tasks: who takes one calls kith_queue_task_done when it is done, and kith_queue_join waits for all */
+};
+
+enum { KITH_QUEUE_MOST_WORKERS = 256 };
+
+typedef struct kith_queue_options {
+  uint32_t struct_size; /* sizeof(kith_queue_options) */
+  uint32_t flags;       /* KITH_QUEUE_TASKS */
+  uint64_t capacity;    /* bytes: a power of two from 4096 to 2^30; 0: 65536. An item takes 16 more than its size, in steps of 16 */
+  uint64_t most_items;  /* 0: as many as fit */
+} kith_queue_options;
+
+/* Creates a queue for items of any size, put and taken by threads of any number of processes, in order. A process that dies while it
+ * puts an item has not put it; one that dies after it took an item, takes it along.
+ * Returns: KITH_OK; KITH_E_INVALID (out NULL, a capacity that is not allowed); KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY;
+ * KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_queue_create(const kith_queue_options *options, kith_queue **out);
+
+/* Takes the queue that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_queue_inherit(const char *name, kith_queue **out);
+
+/* Puts a copy of an item at the end (data may be NULL when the size is 0), waiting while there is no room for it.
+ * Returns: KITH_OK; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (it was not put); KITH_E_CLOSED (kith_queue_shutdown was called, or
+ * another thread closed the handle); KITH_E_TOO_LARGE (it could never fit); KITH_E_PROTOCOL (another process has written rubbish into the
+ * queue); KITH_E_INVALID.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_queue_put(kith_queue *queue, const void *data, size_t size, int64_t timeout_ms);
+
+/* Takes the first item, waiting until there is one. *out_size is its size.
+ * When it is larger than the buffer, the call fails with KITH_E_TOO_LARGE, *out_size is the size that is needed, and the item stays, for
+ * whoever comes next with a buffer that is large enough. buffer may be NULL when capacity is 0.
+ * Returns: KITH_OK; KITH_E_TOO_LARGE; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (nothing was taken); KITH_E_CLOSED (all has been
+ * taken after kith_queue_shutdown; or another thread closed the handle); KITH_E_LIMIT (KITH_QUEUE_TASKS: KITH_QUEUE_MOST_WORKERS processes
+ * have taken tasks); KITH_E_PROTOCOL; KITH_E_INVALID.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_queue_get(kith_queue *queue, void *buffer, size_t capacity, size_t *out_size, int64_t timeout_ms);
+
+/* Ends the queue, for all processes: nothing can be put any more, what is there can still be taken. Whoever waits without need comes back.
+ * Returns: KITH_OK, also when it had ended; KITH_E_INVALID. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_queue_shutdown(kith_queue *queue);
+
+/* Tells how many items are there. The answer may be out of date when it arrives.
+ * Returns: the number; 0 when the handle is NULL or closed. Threads: any, in any process. Since: 0.1 */
+KITH_API uint64_t kith_queue_count(const kith_queue *queue);
+
+/* Says that a task which was taken is done. Any process may say so.
+ * Returns: KITH_OK; KITH_E_NOT_OWNER (no task that was taken is open); KITH_E_MISMATCH (a queue without KITH_QUEUE_TASKS); KITH_E_INVALID;
+ * KITH_E_CLOSED. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_queue_task_done(kith_queue *queue);
+
+/* Waits until as many tasks are done as have been put.
+ * Returns: KITH_OK; KITH_OWNER_DIED (none is open any more, but a process died meanwhile with tasks that it had not done: they are
+ * lost); KITH_E_TIMEOUT; KITH_E_CANCELLED; KITH_E_INTERRUPTED; KITH_E_CLOSED (another thread closed the handle); KITH_E_MISMATCH (a queue
+ * without KITH_QUEUE_TASKS); KITH_E_INVALID.
+ * Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_queue_join(kith_queue *queue, int64_t timeout_ms);
+
+/* Lets go of the queue. For the others it goes on: see kith_queue_shutdown.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_queue_close(kith_queue *queue);
 
 #ifdef __cplusplus
 }

@@ -7,26 +7,19 @@ namespace kith::shm {
 
 namespace {
 
-uint64_t padded(uint64_t bytes) { return (bytes + frame_alignment - 1) & ~(frame_alignment - 1); }
-
 uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 // How many bytes lie between the two positions; false: more than the ring holds, or in the middle of a frame's alignment.
 bool distance(const ring_side& ring, uint64_t head, uint64_t tail, uint64_t& out) {
   out = head - tail;
-  return out <= ring.size && out % frame_alignment == 0;
+  return out <= ring.size && out % ring_alignment == 0;
 }
 
-void copy_in(const ring_side& ring, uint64_t position, const unsigned char* data, uint64_t size) {
-  const uint64_t at = position & (ring.size - 1);
-  const uint64_t first = smaller(size, ring.size - at);
-  if (first != 0) std::memcpy(ring.bytes + at, data, static_cast<size_t>(first));
-  if (size != first) std::memcpy(ring.bytes, data + first, static_cast<size_t>(size - first));
-}
+byte_ring bytes_of(const ring_side& ring) { return {ring.bytes, ring.size}; }
 
 bool header_is_sound(const frame_header& header, uint64_t available) {
   if ((header.flags & ~uint32_t{frame_first | frame_last}) != 0) return false;
-  if (padded(header.payload) > available - sizeof header || header.payload > header.total) return false;
+  if (ring_padded(header.payload) > available - sizeof header || header.payload > header.total) return false;
   const bool whole = header.flags == (frame_first | frame_last);
   return !whole || header.payload == header.total;
 }
@@ -36,12 +29,12 @@ bool header_is_sound(const frame_header& header, uint64_t available) {
 bool ring_open_sender(ring_side& sender) {
   sender.position =
       sender.state->head.load(std::memory_order_relaxed);  // the end was handed to us: nobody else writes it
-  return sender.position % frame_alignment == 0;
+  return sender.position % ring_alignment == 0;
 }
 
 bool ring_open_receiver(ring_side& receiver) {
   receiver.position = receiver.state->tail.load(std::memory_order_relaxed);
-  return receiver.position % frame_alignment == 0;
+  return receiver.position % ring_alignment == 0;
 }
 
 kith_status ring_send_frame(ring_side& sender, outgoing& message, uint64_t* needed) {
@@ -52,7 +45,7 @@ kith_status ring_send_frame(ring_side& sender, outgoing& message, uint64_t* need
   const uint64_t left = message.size - message.sent;
   const uint64_t room = sender.size - used;
   // A frame of less than a quarter of the ring would cost more than it moves, unless it is all that is left.
-  *needed = sizeof(frame_header) + padded(smaller(left, sender.size / 4));
+  *needed = sizeof(frame_header) + ring_padded(smaller(left, sender.size / 4));
   if (room < *needed) return KITH_E_TIMEOUT;
 
   frame_header header;
@@ -60,11 +53,9 @@ kith_status ring_send_frame(ring_side& sender, outgoing& message, uint64_t* need
   header.flags =
       (message.begun ? 0u : uint32_t{frame_first}) | (header.payload == left ? uint32_t{frame_last} : 0u);
   header.total = message.size;
-  unsigned char encoded[sizeof header];
-  std::memcpy(encoded, &header, sizeof header);
-  copy_in(sender, sender.position, encoded, sizeof header);
-  copy_in(sender, sender.position + sizeof header, message.data + message.sent, header.payload);
-  sender.position += sizeof header + padded(header.payload);
+  bytes_of(sender).copy_in(sender.position, &header, sizeof header);
+  bytes_of(sender).copy_in(sender.position + sizeof header, message.data + message.sent, header.payload);
+  sender.position += sizeof header + ring_padded(header.payload);
   // Release, with the acquire in ring_peek_frame: who sees the head sees the frame. This store is the commit.
   sender.state->head.store(sender.position, std::memory_order_release);
   message.sent += header.payload;
@@ -80,7 +71,7 @@ kith_status ring_peek_frame(const ring_side& receiver, frame_view& out) {
   if (available == 0) return KITH_E_TIMEOUT;
   frame_view frame;
   // Once, into a local: a hostile sender may write while we check. A header never wraps: sizes and positions are multiples of 16.
-  std::memcpy(&frame.header, receiver.bytes + (receiver.position & (receiver.size - 1)), sizeof frame.header);
+  bytes_of(receiver).copy_out(receiver.position, &frame.header, sizeof frame.header);
   frame.position = receiver.position + sizeof frame.header;
   if (!header_is_sound(frame.header, available)) return KITH_E_PROTOCOL;
   out = frame;
@@ -88,16 +79,11 @@ kith_status ring_peek_frame(const ring_side& receiver, frame_view& out) {
 }
 
 void ring_copy_out(const ring_side& receiver, const frame_view& frame, unsigned char* out) {
-  const uint64_t at = frame.position & (receiver.size - 1);
-  const uint64_t first = smaller(frame.header.payload, receiver.size - at);
-  if (first != 0) std::memcpy(out, receiver.bytes + at, static_cast<size_t>(first));
-  if (frame.header.payload != first) {
-    std::memcpy(out + first, receiver.bytes, static_cast<size_t>(frame.header.payload - first));
-  }
+  bytes_of(receiver).copy_out(frame.position, out, frame.header.payload);
 }
 
 void ring_consume_frame(ring_side& receiver, const frame_view& frame) {
-  receiver.position = frame.position + padded(frame.header.payload);
+  receiver.position = frame.position + ring_padded(frame.header.payload);
   // Release, with the acquire in ring_send_frame: we are done reading before the room is used again.
   receiver.state->tail.store(receiver.position, std::memory_order_release);
 }

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "../platform.h"
+#include "byte_ring.h"
 #include "lock_word.h"
 
 namespace kith::shm {
@@ -54,7 +55,6 @@ static_assert(sizeof(frame_header) == 16);
 
 enum frame_flags : uint32_t { frame_first = 1, frame_last = 2 };
 
-inline constexpr uint64_t frame_alignment = 16;
 inline constexpr uint64_t smallest_ring = 4096;
 inline constexpr uint64_t largest_ring = uint64_t{1} << 30;
 

@@ -12,6 +12,7 @@
 #include "event.h"
 #include "lock_word.h"
 #include "parking_lot.h"
+#include "queue.h"
 #include "ring.h"
 #include "semaphore.h"
 
@@ -79,6 +80,7 @@ bool elements_fit(const segment_header& header, segment_kind kind) {
     case segment_kind::barrier:
       return size_of_data != 0 && size_of_data % sizeof(barrier_seat) == 0 &&
              size_of_data <= KITH_BARRIER_MOST_PARTIES * sizeof(barrier_seat);
+    case segment_kind::queue: return queue_capacity(size_of_data) != 0;
     case segment_kind::array:
     case segment_kind::value: return typed_elements_fit(header, kind);
     default: return true;
@@ -99,6 +101,7 @@ uint32_t state_size_of(segment_kind kind) {
     case segment_kind::condition: return sizeof(condition_state);
     case segment_kind::event: return sizeof(event_state);
     case segment_kind::barrier: return sizeof(barrier_state);
+    case segment_kind::queue: return sizeof(queue_state);
   }
   return 0;
 }

@@ -22,7 +22,8 @@ enum class segment_kind : uint32_t {
   semaphore = 7,
   condition = 8,
   event = 9,
-  barrier = 10
+  barrier = 10,
+  queue = 11
 };
 
 // The first 128 bytes of every segment. Fixed-width fields only, offsets instead of pointers, the same for 32 and 64 bit.

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+#include "queue.h"
+
+namespace kith::shm {
+
+namespace {
+
+struct item_header {
+  uint64_t size;
+  uint64_t number;  // 0 for the first item ever
+};
+static_assert(sizeof(item_header) == ring_alignment);
+
+uint64_t bytes_of(uint64_t size) { return sizeof(item_header) + ring_padded(size); }
+
+uint64_t relaxed(const std::atomic<uint64_t>& word) { return word.load(std::memory_order_relaxed); }
+void set(std::atomic<uint64_t>& word, uint64_t value) { word.store(value, std::memory_order_relaxed); }
+
+// The first item. KITH_E_BUSY: there is none; KITH_E_PROTOCOL: what is there is none of ours.
+kith_status look(const queue_view& self, uint64_t tail, item_header& out) {
+  const uint64_t used = relaxed(self.state->head) - tail;
+  if (used == 0) return KITH_E_BUSY;
+  if (used > self.ring.size || used % ring_alignment != 0 || tail % ring_alignment != 0)
+    return KITH_E_PROTOCOL;
+  self.ring.copy_out(tail, &out, sizeof out);
+  return out.size <= used && bytes_of(out.size) <= used ? KITH_OK : KITH_E_PROTOCOL;
+}
+
+// ---- after a death -----------------------------------------------------------------------------------------------------------
+
+// The counts of an empty queue agree but for a take that was not counted; otherwise the items tell.
+void repair_counts(const queue_view& self) {
+  uint64_t tail = relaxed(self.state->tail);
+  item_header item;
+  if (look(self, tail, item) != KITH_OK) return set(self.state->takes, relaxed(self.state->puts));
+  set(self.state->takes, item.number);
+  while (look(self, tail, item) == KITH_OK) {
+    tail += bytes_of(item.size);
+    set(self.state->puts, item.number + 1);
+  }
+}
+
+// A desk may say too much, never too little: a task is written there before it is taken, and called done before it is crossed out. So it is a
+// dead one's desk that says too much now.
+void repair_desks(const queue_view& self) {
+  if (self.desks == nullptr) return;
+  uint64_t on_desks = 0;
+  for (uint32_t i = 0; i < queue_desks; ++i) on_desks += relaxed(self.desks[i].tasks);
+  const uint64_t open = relaxed(self.state->takes) - relaxed(self.state->done);
+  for (uint32_t i = 0; i < queue_desks && on_desks > open; ++i) {
+    queue_desk& desk = self.desks[i];
+    const identity who{relaxed(desk.process)};
+    if (relaxed(desk.tasks) == 0 || platform::alive(who) != liveness::dead) continue;
+    set(desk.tasks, relaxed(desk.tasks) - 1);
+    --on_desks;
+  }
+}
+
+// A call that does not wait waits for the lock all the same: it is held for microseconds, and an item that is there must be found.
+constexpr uint64_t lock_patience_ns = 20 * ns_per_ms;
+
+patience limits_for_lock(const patience& limits) {
+  patience own = limits;
+  if (limits.until.at_ns == at_once.at_ns)
+    own.until = deadline_after(platform::clock_now(), lock_patience_ns);
+  return own;
+}
+
+// The lock for the time of a step.
+class access {
+ public:
+  access(const queue_view& self, const patience& limits) : self_(self) {
+    status_ = lock_try_fast(self.state->lock)
+                  ? KITH_OK
+                  : lock_acquire_slow(self.state->lock, *self.waiting, limits_for_lock(limits));
+    if (status_ != KITH_OWNER_DIED) return;
+    repair_counts(self);
+    repair_desks(self);
+    status_ = lock_mark_consistent(self.state->lock);
+  }
+  ~access() {
+    if (status_ == KITH_OK) (void)lock_release(self_.state->lock, *self_.waiting);
+  }
+  access(const access&) = delete;
+  access& operator=(const access&) = delete;
+  kith_status status() const { return status_; }
+
+ private:
+  const queue_view& self_;
+  kith_status status_;
+};
+
+// ---- sleepers -------------------------------------------------------------------------------------------------------------------
+
+// The pattern of shm/semaphore.cpp: who finds nothing raises a flag and looks again, then sleeps on the flag; who changes something looks
+// at the flag then. All accesses are seq_cst, or have the lock's between them.
+void wake_one(const queue_view& self, std::atomic<uint64_t>& flag) {
+  if (flag.load() == 0) return;
+  flag.store(0);
+  platform::wake(*self.waiting, flag, 1);
+}
+
+// Tries until it succeeds or must stop. `attempt` answers KITH_E_BUSY for "not now"; `possible` tells whether another would
+// succeed: then the next sleeper is woken when we go.
+template <class Attempt, class Possible>
+kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, const patience& limits,
+                        Attempt attempt, Possible possible) {
+  kith_status status = attempt();
+  if (status != KITH_E_BUSY) return status;
+  if (limits.spin_for(possible)) status = attempt();
+  waiter waiting(limits);
+  bool announced = false;
+  while (status == KITH_E_BUSY) {
+    const uint64_t now = platform::clock_now();
+    status = waiting.must_stop(now);
+    if (status != KITH_OK) break;
+    flag.store(1);
+    announced = true;
+    status = attempt();
+    if (status != KITH_E_BUSY) break;
+    waiting.sleep(*self.waiting, flag, 1, {}, now);
+    status = attempt();
+  }
+  if (announced) {
+    flag.store(1);
+    if (possible()) wake_one(self, flag);
+  }
+  return status;
+}
+
+bool has_items(const queue_view& self) { return self.state->head.load() != self.state->tail.load(); }
+
+bool is_shut(const queue_view& self) { return self.state->shut.load() != 0; }
+
+// ---- putting -------------------------------------------------------------------------------------------------------------------
+
+bool has_room(const queue_view& self, uint64_t bytes) {
+  const uint64_t used = relaxed(self.state->head) - relaxed(self.state->tail);
+  const uint64_t most = relaxed(self.state->most_items);
+  const uint64_t items = relaxed(self.state->puts) - relaxed(self.state->takes);
+  return used <= self.ring.size && self.ring.size - used >= bytes && (most == 0 || items < most);
+}
+
+kith_status try_put(const queue_view& self, const void* data, uint64_t size, const patience& limits) {
+  const access locked(self, limits);
+  if (locked.status() != KITH_OK) return locked.status();
+  if (is_shut(self)) return KITH_E_CLOSED;
+  if (!has_room(self, bytes_of(size))) return KITH_E_BUSY;
+  const uint64_t head = relaxed(self.state->head), number = relaxed(self.state->puts);
+  if (head % ring_alignment != 0) return KITH_E_PROTOCOL;
+  const item_header header{size, number};
+  self.ring.copy_in(head, &header, sizeof header);
+  self.ring.copy_in(head + sizeof header, data, size);
+  // Release: were we killed now, whoever looks at the queue next without our release of the lock would see the item whole.
+  self.state->head.store(head + bytes_of(size), std::memory_order_release);
+  set(self.state->puts, number + 1);
+  return KITH_OK;
+}
+
+// ---- taking -----------------------------------------------------------------------------------------------------------------------
+
+// The desk of this process, or a free one.
+queue_desk* find_desk(const queue_view& self) {
+  const uint64_t me = platform::self().bits;
+  queue_desk* free = nullptr;
+  for (uint32_t i = 0; i < queue_desks; ++i) {
+    if (relaxed(self.desks[i].process) == me) return &self.desks[i];
+    if (free == nullptr && relaxed(self.desks[i].process) == 0) free = &self.desks[i];
+  }
+  return free;
+}
+
+// No more than there are: one process may call done what another one has on its desk.
+void call_done(const queue_view& self, uint64_t tasks) {
+  const uint64_t open = relaxed(self.state->takes) - relaxed(self.state->done);
+  self.state->done.store(relaxed(self.state->done) +
+                         (tasks < open ? tasks : open));  // seq_cst, for who joins
+}
+
+// The tasks of the dead count as done: nobody else will call them so. Gives how many desks that were.
+uint32_t clear_desks_of_the_dead(const queue_view& self) {
+  uint32_t cleared = 0;
+  for (uint32_t i = 0; i < queue_desks; ++i) {
+    queue_desk& desk = self.desks[i];
+    const identity who{relaxed(desk.process)};
+    if (who.nobody() || who == platform::self() || platform::alive(who) != liveness::dead) continue;
+    cleared += relaxed(desk.tasks) != 0 ? 1u : 0u;
+    call_done(self, relaxed(desk.tasks));
+    set(self.state->lost, relaxed(self.state->lost) + relaxed(desk.tasks));
+    set(desk.tasks, 0);
+    set(desk.process, 0);
+  }
+  return cleared;
+}
+
+kith_status take_desk(const queue_view& self) {
+  if (self.desks == nullptr) return KITH_OK;
+  queue_desk* desk = find_desk(self);
+  if (desk == nullptr && clear_desks_of_the_dead(self) != 0) desk = find_desk(self);
+  if (desk == nullptr) return KITH_E_LIMIT;
+  set(desk->process, platform::self().bits);
+  set(desk->tasks, relaxed(desk->tasks) + 1);
+  return KITH_OK;
+}
+
+kith_status try_get(const queue_view& self, queue_item& item, const patience& limits) {
+  const access locked(self, limits);
+  if (locked.status() != KITH_OK) return locked.status();
+  const uint64_t tail = relaxed(self.state->tail);
+  item_header header;
+  kith_status status = look(self, tail, header);
+  if (status == KITH_E_BUSY && is_shut(self)) return KITH_E_CLOSED;
+  if (status != KITH_OK) return status;
+  item.size = header.size;
+  if (header.size > item.capacity) return KITH_E_TOO_LARGE;
+  if (status = take_desk(self); status != KITH_OK) return status;
+  self.ring.copy_out(tail + sizeof header, item.buffer, header.size);
+  self.state->tail.store(tail + bytes_of(header.size), std::memory_order_release);
+  set(self.state->takes, relaxed(self.state->takes) + 1);
+  return KITH_OK;
+}
+
+}  // namespace
+
+kith_status queue_put(const queue_view& self, const void* data, uint64_t size, const patience& limits) {
+  if (size > self.ring.size || bytes_of(size) > self.ring.size) return KITH_E_TOO_LARGE;
+  const kith_status status = keep_trying(
+      self, self.state->putters, limits, [&] { return try_put(self, data, size, limits); },
+      [&] { return is_shut(self) || has_room(self, bytes_of(size)); });
+  if (status == KITH_OK) wake_one(self, self.state->takers);
+  return status;
+}
+
+kith_status queue_get(const queue_view& self, queue_item& item, const patience& limits) {
+  const kith_status status = keep_trying(
+      self, self.state->takers, limits, [&] { return try_get(self, item, limits); },
+      [&] { return is_shut(self) || has_items(self); });
+  if (status == KITH_OK) wake_one(self, self.state->putters);
+  return status;
+}
+
+void queue_shut(const queue_view& self) {
+  self.state->shut.store(1);
+  queue_wake_all(self);
+}
+
+uint64_t queue_count(const queue_view& self) {
+  const uint64_t count = self.state->puts.load() - self.state->takes.load();
+  return count <= self.ring.size / sizeof(item_header) ? count : 0;  // read while another one changes them
+}
+
+void queue_wake_all(const queue_view& self) {
+  for (std::atomic<uint64_t>* flag : {&self.state->takers, &self.state->putters, &self.state->joiners})
+    platform::wake(*self.waiting, *flag, UINT32_MAX);
+}
+
+// ---- tasks ------------------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+bool all_are_done(const queue_view& self) { return self.state->done.load() == self.state->puts.load(); }
+
+kith_status call_one_done(const queue_view& self, const patience& limits) {
+  const access locked(self, limits);
+  if (locked.status() != KITH_OK) return locked.status();
+  if (relaxed(self.state->done) == relaxed(self.state->takes)) return KITH_E_NOT_OWNER;
+  call_done(self, 1);
+  queue_desk* const desk = find_desk(self);
+  if (desk != nullptr && relaxed(desk->tasks) != 0) set(desk->tasks, relaxed(desk->tasks) - 1);
+  return KITH_OK;
+}
+
+}  // namespace
+
+kith_status queue_task_done(const queue_view& self, const patience& limits) {
+  if (self.desks == nullptr) return KITH_E_MISMATCH;
+  const kith_status status = call_one_done(self, limits);
+  if (status == KITH_OK && all_are_done(self) && self.state->joiners.exchange(0) != 0)
+    platform::wake(*self.waiting, self.state->joiners, UINT32_MAX);
+  return status;
+}
+
+kith_status queue_join(const queue_view& self, const patience& limits) {
+  if (self.desks == nullptr) return KITH_E_MISMATCH;
+  const uint64_t lost_before = self.state->lost.load();
+  waiter waiting(limits);
+  while (!all_are_done(self)) {
+    const uint64_t now = platform::clock_now();
+    if (const kith_status stop = waiting.must_stop(now); stop != KITH_OK) return stop;
+    self.state->joiners.store(1);
+    if (all_are_done(self)) break;
+    waiting.sleep(*self.waiting, self.state->joiners, 1, {{}, true}, now);
+    if (!waiting.should_look_around()) continue;
+    const access locked(self, limits);
+    if (locked.status() == KITH_OK) (void)clear_desks_of_the_dead(self);
+  }
+  return self.state->lost.load() == lost_before ? KITH_OK : KITH_OWNER_DIED;
+}
+
+}  // namespace kith::shm

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// Queues: items in a ring, under a lock.
+//
+// An item exists from the store of `head` on, and is taken by the store of `tail`: a process that is killed in the middle has put or taken
+// nothing, or all of one item. The counts beside them may then be one behind; whoever gets the lock next, with KITH_OWNER_DIED, sets them
+// right from the numbers that the items carry.
+//
+// With tasks, each process that takes items has a desk, where it is written how many it has taken and not yet called done. The desk of a
+// dead process is cleared by whoever waits for the tasks to be done.
+#pragma once
+
+#include <kith/kith.h>
+
+#include <atomic>
+#include <cstdint>
+
+#include "../platform.h"
+#include "byte_ring.h"
+#include "lock_word.h"
+#include "patience.h"
+
+namespace kith::shm {
+
+inline constexpr uint32_t queue_desks = 256;  // processes that take tasks and have not done them
+
+// All but the flags of the sleepers and `shut` is guarded by the lock.
+struct queue_state {
+  lock_state lock;
+
+  std::atomic<uint64_t> head;  // bytes ever put
+  std::atomic<uint64_t> puts;  // items ever put
+  uint64_t put_line[6];
+  std::atomic<uint64_t> tail;   // bytes ever taken
+  std::atomic<uint64_t> takes;  // items ever taken
+  std::atomic<uint64_t> done;   // tasks ever done, or lost
+  std::atomic<uint64_t> lost;   // tasks whose process died
+  uint64_t take_line[4];
+
+  std::atomic<uint64_t> takers;   // 1: somebody may sleep, on this word, until there is an item
+  std::atomic<uint64_t> putters;  // the same, until there is room
+  std::atomic<uint64_t> joiners;  // the same, until all tasks are done
+  std::atomic<uint64_t> shut;     // 1: nothing can be put any more
+  uint64_t flag_line[4];
+
+  std::atomic<uint64_t> most_items;  // 0: no bound but the bytes. Written before anybody else has the segment
+  uint64_t option_line[7];
+};
+static_assert(sizeof(queue_state) == 320);
+
+struct queue_desk {
+  std::atomic<uint64_t> process;  // identity; 0: free
+  std::atomic<uint64_t> tasks;    // taken, and not done
+};
+static_assert(sizeof(queue_desk) == 16);
+
+// The data of the segment is the desks, where there are tasks, and the ring behind them.
+inline constexpr uint64_t queue_smallest = 4096, queue_largest = uint64_t{1} << 30;
+// 64 bytes more, so that no ring together with the desks has the size of a ring.
+inline constexpr uint64_t size_of_queue_desks = queue_desks * sizeof(queue_desk) + 64;
+
+inline bool queue_has_desks(uint64_t size_of_data) { return (size_of_data & (size_of_data - 1)) != 0; }
+
+// Of the ring; 0: not the data of a queue.
+inline uint64_t queue_capacity(uint64_t size_of_data) {
+  const uint64_t desks = queue_has_desks(size_of_data) ? size_of_queue_desks : 0;
+  const uint64_t ring = size_of_data > desks ? size_of_data - desks : 0;
+  return ring >= queue_smallest && ring <= queue_largest && (ring & (ring - 1)) == 0 ? ring : 0;
+}
+
+struct queue_view {
+  queue_state* state = nullptr;
+  queue_desk* desks = nullptr;  // queue_desks of them; nullptr: no tasks
+  byte_ring ring;
+  wait_area* waiting = nullptr;
+};
+
+struct queue_item {
+  void* buffer;
+  uint64_t capacity;
+  uint64_t size;  // of the item: also when it is larger than the buffer, and stays
+};
+
+kith_status queue_put(const queue_view& self, const void* data, uint64_t size, const patience& limits);
+kith_status queue_get(const queue_view& self, queue_item& item, const patience& limits);
+kith_status queue_task_done(const queue_view& self, const patience& limits);
+kith_status queue_join(const queue_view& self, const patience& limits);
+void queue_shut(const queue_view& self);
+uint64_t queue_count(const queue_view& self);
+void queue_wake_all(const queue_view& self);
+
+}  // namespace kith::shm
