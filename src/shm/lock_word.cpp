@@ -52,6 +52,7 @@ class contender {
 // more: its owner may have gone before the flag was up again. One that is killed before costs the others a slice.
 kith_status contender::leave(kith_status verdict) {
   if (!announced_) return verdict;
+  waiting_.sleep_no_more();
   announce(lock_, platform::clock_now());
   if (verdict >= KITH_OK) return verdict;
   platform::heavy_fence();  // pairs with the light one in lock_let_go

@@ -88,6 +88,9 @@ class waiter {
   void sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t expected, const watched& deaths,
              uint64_t now);
 
+  // No wake goes to this call any more. Before a call that goes looks whether others must be woken in its place.
+  void sleep_no_more() { platform::long_sleep_end(memory_); }
+
   // There was progress: what is waited for next will perhaps come soon.
   void begin_again() { slice_ns_ = first_slice_ns; }
 

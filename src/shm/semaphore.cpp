@@ -131,6 +131,7 @@ kith_status contender::try_once(bool look_around) {
 // flag up again for the others, and wakes the next one when there is more to be had.
 kith_status contender::leave(kith_status verdict) {
   if (!announced_) return verdict;
+  waiting_.sleep_no_more();
   self_.state->waiters.store(1);
   if (semaphore_available(self_) != 0) wake_one(self_);
   return verdict;
