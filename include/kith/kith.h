@@ -487,7 +487,7 @@ KITH_API kith_status kith_lock_inherit(const char *name, kith_lock **out);
  *
  * A process that dies, or is killed, while it holds the lock sets it free: whoever acquires it next gets KITH_OWNER_DIED, holds the
  * lock, and should repair what it protects, then call kith_lock_mark_consistent. A process that is a zombie is dead; one that is
- * suspended, or whose first thread has ended while others run, is not. A thread that ends while it holds the lock, and a process
+ * suspended, or whose first thread has ended while others run, is not; one that was given the pid of a dead one is another process. A thread that ends while it holds the lock, and a process
  * that calls exec while it holds the lock, keep it held.
  * The owner of a recursive lock (KITH_LOCK_RECURSIVE) acquires it again at once, and releases it as many times.
  * Returns: KITH_OK; KITH_OWNER_DIED (held, too); KITH_E_TIMEOUT; KITH_E_DEADLOCK (this thread holds it, and it is not recursive);

@@ -16,9 +16,9 @@ uint64_t bytes_of(uint64_t size) { return sizeof(item_header) + ring_padded(size
 uint64_t relaxed(const std::atomic<uint64_t>& word) { return word.load(std::memory_order_relaxed); }
 void set(std::atomic<uint64_t>& word, uint64_t value) { word.store(value, std::memory_order_relaxed); }
 
-// The first item. KITH_E_BUSY: there is none; KITH_E_PROTOCOL: what is there is none of ours.
-kith_status look(const queue_view& self, uint64_t tail, item_header& out) {
-  const uint64_t used = relaxed(self.state->head) - tail;
+// The item at `tail`. KITH_E_BUSY: there is none; KITH_E_PROTOCOL: what is there is none of ours.
+kith_status look(const queue_view& self, uint64_t head, uint64_t tail, item_header& out) {
+  const uint64_t used = head - tail;
   if (used == 0) return KITH_E_BUSY;
   if (used > self.ring.size || used % ring_alignment != 0 || tail % ring_alignment != 0)
     return KITH_E_PROTOCOL;
@@ -28,16 +28,17 @@ kith_status look(const queue_view& self, uint64_t tail, item_header& out) {
 
 // ---- after a death -----------------------------------------------------------------------------------------------------------
 
-// The counts of an empty queue agree but for a take that was not counted; otherwise the items tell.
+// The counts of an empty queue agree but for a take that was not counted; otherwise the items tell. `head` is read once: one that
+// another process moves on and on would be an endless way.
 void repair_counts(const queue_view& self) {
+  const uint64_t head = relaxed(self.state->head);
   uint64_t tail = relaxed(self.state->tail);
   item_header item;
-  if (look(self, tail, item) != KITH_OK) return set(self.state->takes, relaxed(self.state->puts));
+  if (look(self, head, tail, item) != KITH_OK) return set(self.state->takes, relaxed(self.state->puts));
   set(self.state->takes, item.number);
-  while (look(self, tail, item) == KITH_OK) {
-    tail += bytes_of(item.size);
-    set(self.state->puts, item.number + 1);
-  }
+  while (look(self, head, tail, item) == KITH_OK) tail += bytes_of(item.size);
+  // Once, at the end: who joins reads it without the lock.
+  set(self.state->puts, item.number + 1);
 }
 
 // A desk may say too much, never too little: a task is written there before it is taken, and called done before it is crossed out. So it is a
@@ -208,7 +209,7 @@ kith_status try_get(const queue_view& self, queue_item& item, const patience& li
   if (locked.status() != KITH_OK) return locked.status();
   const uint64_t tail = relaxed(self.state->tail);
   item_header header;
-  kith_status status = look(self, tail, header);
+  kith_status status = look(self, relaxed(self.state->head), tail, header);
   if (status == KITH_E_BUSY && is_shut(self)) return KITH_E_CLOSED;
   if (status != KITH_OK) return status;
   item.size = header.size;
