@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "waiting.h"
 
+#include <cerrno>
+
 #include "allocator.h"
 
 namespace kith {
@@ -62,8 +64,10 @@ kith_status kith_cancel_use(kith_cancel* cancel) {
 }
 
 kith_status kith_cancel_fire(kith_cancel* cancel) {
+  const int error_of_the_interrupted = errno;  // in a signal handler; a wake that finds nobody changes it
   const pinned<cancel_object> self(cancel, object_kind::cancel);
   if (self.status() == KITH_OK) self->state.fire();
+  errno = error_of_the_interrupted;
   return self.status();
 }
 
