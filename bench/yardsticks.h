@@ -33,6 +33,16 @@ struct message_yardstick {
 };
 std::span<const message_yardstick> message_yardsticks();
 
+// A queue of items of 64 bytes, for many producers and consumers. Waits while it is full or empty.
+struct queue_yardstick {
+  const char* name;
+  size_t size;  // of the place, in zeroed shared memory
+  void (*create)(void* place);
+  void (*put)(void* place, const void* item);
+  void (*get)(void* place, void* item);
+};
+std::span<const queue_yardstick> queue_yardsticks();
+
 // Passing a ball between two processes, each of which sleeps meanwhile.
 struct wake_yardstick {
   const char* name;
@@ -41,6 +51,9 @@ struct wake_yardstick {
 std::span<const wake_yardstick> wake_yardsticks();
 
 double cpu_seconds();  // that this process has used
+
+// This process runs on the last CPU of the machine from now on. Where the OS cannot do that, nothing happens.
+void use_last_cpu();
 
 // While it lives, this process, and those that it starts, run on one CPU. Where the OS cannot do that, nothing happens.
 class one_cpu {

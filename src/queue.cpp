@@ -96,7 +96,8 @@ kith_status kith_queue_join(kith_queue* queue, int64_t timeout_ms) {
   const pinned<segment_object> self(queue, object_kind::queue);
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms)) return KITH_E_INVALID;
-  const call_patience limits(timeout_ms, *self);
+  call_patience limits(timeout_ms, *self);
+  limits.last_probe_ns = &self->last_probe_ns;
   return shm::queue_join(view_of(*self), limits);
 }
 

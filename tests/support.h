@@ -115,6 +115,7 @@ using event = owner<kith_event, kith_event_close>;
 using barrier = owner<kith_barrier, kith_barrier_close>;
 using cancel = owner<kith_cancel, kith_cancel_close>;
 using channel = owner<kith_channel, kith_channel_close>;
+using queue = owner<kith_queue, kith_queue_close>;
 
 array make_array(kith_type type, size_t count);
 value make_value(kith_type type);
@@ -131,6 +132,8 @@ struct channel_pair {
   channel b;
 };
 channel_pair make_channel(uint64_t ring_size = 0);
+
+queue make_queue(uint64_t capacity = 0, uint32_t flags = 0, uint64_t most_items = 0);
 
 // A pointer that a failing call must leave in its out parameter.
 template <class T>
@@ -181,6 +184,7 @@ bool take(condition& out, const char* name);
 bool take(event& out, const char* name);
 bool take(barrier& out, const char* name);
 bool take(channel& out, const char* name);
+bool take(queue& out, const char* name);
 
 // This program in a role of children.cpp: role, then the role's arguments.
 argument_list role(std::vector<std::string> arguments);

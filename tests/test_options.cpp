@@ -92,6 +92,15 @@ struct channel_maker {
   }
 };
 
+struct queue_maker {
+  using options = kith_queue_options;
+  static void fill_in(options&) {}
+  static kith_status make(const options* given) {
+    test::queue made;
+    return kith_queue_create(given, made.out());
+  }
+};
+
 struct process_maker {
   using options = kith_process_options;
   static void fill_in(options& given) { given.entry = nothing; }
@@ -123,7 +132,7 @@ newer<typename Maker::options> newer_options() {
 
 #define EVERY_SHARED_MAKER                                                                           \
   memory_maker, array_maker, value_maker, lock_maker, semaphore_maker, condition_maker, event_maker, \
-      barrier_maker, channel_maker
+      barrier_maker, channel_maker, queue_maker
 #define EVERY_MAKER EVERY_SHARED_MAKER, process_maker
 
 TEST_CASE_TEMPLATE("options of their own size are taken", Maker, EVERY_MAKER) {

@@ -17,17 +17,15 @@ struct one_of_each {
   test::condition condition = test::make_condition();
   test::event event = test::make_event(KITH_EVENT_INITIALLY_SET);
   test::barrier barrier = test::make_barrier(3);
+  test::queue queue = test::make_queue(0, KITH_QUEUE_TASKS);
 
   std::vector<void*> handles() const {
-    return {lock.get(), semaphore.get(), condition.get(), event.get(), barrier.get()};
+    return {lock.get(), semaphore.get(), condition.get(), event.get(), barrier.get(), queue.get()};
   }
 
   test::shares shares() const {
-    return {{"lock", lock},
-            {"semaphore", semaphore},
-            {"condition", condition},
-            {"event", event},
-            {"barrier", barrier}};
+    return {{"lock", lock},   {"semaphore", semaphore}, {"condition", condition},
+            {"event", event}, {"barrier", barrier},     {"queue", queue}};
   }
 
   void close_all() const {
@@ -36,6 +34,7 @@ struct one_of_each {
     kith_condition_close(condition);
     kith_event_close(event);
     kith_barrier_close(barrier);
+    kith_queue_close(queue);
   }
 };
 
@@ -87,9 +86,22 @@ void check_barrier(void* handle, kith_status expected) {
   CHECK(place == 77);
 }
 
+void check_queue(void* handle, kith_status expected) {
+  auto* const queue = static_cast<kith_queue*>(handle);
+  char buffer[4] = {};
+  size_t size = 77;
+  CHECK_STATUS(kith_queue_put(queue, buffer, sizeof buffer, 0), expected);
+  CHECK_STATUS(kith_queue_get(queue, buffer, sizeof buffer, &size, 0), expected);
+  CHECK_STATUS(kith_queue_shutdown(queue), expected);
+  CHECK_STATUS(kith_queue_task_done(queue), expected);
+  CHECK_STATUS(kith_queue_join(queue, 0), expected);
+  CHECK(kith_queue_count(queue) == 0);
+  CHECK(size == 77);
+}
+
 // In the order of one_of_each::handles().
-constexpr void (*checks[])(void*, kith_status) = {check_lock, check_semaphore, check_condition, check_event,
-                                                  check_barrier};
+constexpr void (*checks[])(void*, kith_status) = {check_lock,  check_semaphore, check_condition,
+                                                  check_event, check_barrier,   check_queue};
 
 template <class T, class Inherit>
 bool inherit_gives(Inherit inherit, const char* name, kith_status expected) {
@@ -104,10 +116,11 @@ int32_t each_inherit_gives(const char* name, const char* not_this_kind, kith_sta
   CHILD_NEEDS(skipped("condition") || inherit_gives<kith_condition>(kith_condition_inherit, name, expected));
   CHILD_NEEDS(skipped("event") || inherit_gives<kith_event>(kith_event_inherit, name, expected));
   CHILD_NEEDS(skipped("barrier") || inherit_gives<kith_barrier>(kith_barrier_inherit, name, expected));
+  CHILD_NEEDS(skipped("queue") || inherit_gives<kith_queue>(kith_queue_inherit, name, expected));
   return 0;
 }
 
-constexpr const char* kinds[] = {"lock", "semaphore", "condition", "event", "barrier"};
+constexpr const char* kinds[] = {"lock", "semaphore", "condition", "event", "barrier", "queue"};
 
 int32_t takes_wrongly_then_rightly(const void*, size_t) {
   for (const char* kind : kinds) {
@@ -123,18 +136,21 @@ int32_t takes_wrongly_then_rightly(const void*, size_t) {
   CHILD_NEEDS(kith_condition_inherit("condition", nullptr) == KITH_E_INVALID);
   CHILD_NEEDS(kith_event_inherit("event", nullptr) == KITH_E_INVALID);
   CHILD_NEEDS(kith_barrier_inherit("barrier", nullptr) == KITH_E_INVALID);
+  CHILD_NEEDS(kith_queue_inherit("queue", nullptr) == KITH_E_INVALID);
 
   test::lock lock;
   test::semaphore semaphore;
   test::condition condition;
   test::event event;
   test::barrier barrier;
+  test::queue queue;
   CHILD_NEEDS(test::take(lock, "lock") && test::take(semaphore, "semaphore") &&
               test::take(condition, "condition") && test::take(event, "event") &&
-              test::take(barrier, "barrier"));
+              test::take(barrier, "barrier") && test::take(queue, "queue"));
   CHILD_NEEDS(kith_barrier_parties(barrier) == 3);
   CHILD_NEEDS(kith_semaphore_available(semaphore) == 2);
   CHILD_NEEDS(kith_event_is_set(event) == 1);
+  CHILD_NEEDS(kith_queue_join(queue, 0) == KITH_OK);
   for (const char* kind : kinds) {
     test::semaphore again;
     const bool same_kind = std::strcmp(kind, "semaphore") == 0;
@@ -183,15 +199,18 @@ TEST_CASE_FIXTURE(nothing_leaks, "what is closed as another kind stays open") {
     if (handle != objects.condition.get()) kith_condition_close(static_cast<kith_condition*>(handle));
     if (handle != objects.event.get()) kith_event_close(static_cast<kith_event*>(handle));
     if (handle != objects.barrier.get()) kith_barrier_close(static_cast<kith_barrier*>(handle));
+    if (handle != objects.queue.get()) kith_queue_close(static_cast<kith_queue*>(handle));
   }
   CHECK(kith_semaphore_available(objects.semaphore) == 2);
   CHECK_OK(kith_condition_notify_all(objects.condition));
   CHECK(kith_event_is_set(objects.event) == 1);
   CHECK(kith_barrier_parties(objects.barrier) == 3);
+  CHECK_OK(kith_queue_join(objects.queue, 0));
   kith_semaphore_close(nullptr);
   kith_condition_close(nullptr);
   kith_event_close(nullptr);
   kith_barrier_close(nullptr);
+  kith_queue_close(nullptr);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "to close what a thread waits for brings it back, whatever it waits for") {

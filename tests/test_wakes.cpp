@@ -142,3 +142,55 @@ TEST_CASE_FIXTURE(nothing_leaks, "a cancel wakes, and does not wait for the end 
   CHECK(in_time >= sooner);
 #endif
 }
+
+TEST_CASE_FIXTURE(nothing_leaks, "who waits for an item is woken by a put, not by the end of its slice") {
+  test::queue queue = test::make_queue();
+  size_t size = 0;
+  const auto taker = [&] { CHECK_OK(kith_queue_get(queue, nullptr, 0, &size, test::generous)); };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    in_time += is_woken_in_time(trial, taker, [&] { CHECK_OK(kith_queue_put(queue, nullptr, 0, 0)); });
+  }
+  CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "who waits for room is woken by a get, not by the end of its slice") {
+  test::queue queue = test::make_queue(0, 0, 1);
+  size_t size = 0;
+  CHECK_OK(kith_queue_put(queue, nullptr, 0, 0));
+  const auto putter = [&] { CHECK_OK(kith_queue_put(queue, nullptr, 0, test::generous)); };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    in_time +=
+        is_woken_in_time(trial, putter, [&] { CHECK_OK(kith_queue_get(queue, nullptr, 0, &size, 0)); });
+  }
+  CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "who waits for tasks is woken by the last one, not by the end of its slice") {
+  test::queue queue = test::make_queue(0, KITH_QUEUE_TASKS);
+  size_t size = 0;
+  const auto joiner = [&] { CHECK_OK(kith_queue_join(queue, test::generous)); };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    CHECK_OK(kith_queue_put(queue, nullptr, 0, 0));
+    CHECK_OK(kith_queue_get(queue, nullptr, 0, &size, 0));
+    in_time += is_woken_in_time(trial, joiner, [&] { CHECK_OK(kith_queue_task_done(queue)); });
+  }
+  CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "who waits for an item is woken by a shutdown, not by the end of its slice") {
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    test::queue queue = test::make_queue();
+    size_t size = 0;
+    const auto taker = [&] {
+      CHECK_STATUS(kith_queue_get(queue, nullptr, 0, &size, KITH_FOREVER), KITH_E_CLOSED);
+    };
+    in_time += is_woken_in_time(trial, taker, [&] { CHECK_OK(kith_queue_shutdown(queue)); });
+  }
+  CHECK(in_time >= sooner);
+}

@@ -57,6 +57,37 @@ kith_status wait_for_room(endless_waits& on, int64_t timeout_ms) {
   return kith_channel_send(on.full.a, large.data(), large.size(), timeout_ms);
 }
 
+kith_status wait_for_item(endless_waits& on, int64_t timeout_ms) {
+  char buffer[8];
+  size_t size = 77;
+  const kith_status status = kith_queue_get(on.nothing_there, buffer, sizeof buffer, &size, timeout_ms);
+  CHECK(size == (status == KITH_OK ? 5 : 77));
+  return status;
+}
+
+const std::string half(2'000, 'x');  // of the queue, together with the header
+
+kith_status wait_for_place(endless_waits& on, int64_t timeout_ms) {
+  return kith_queue_put(on.no_room, half.data(), half.size(), timeout_ms);
+}
+
+void make_a_place(endless_waits& on) {
+  std::string item(half.size(), ' ');
+  size_t size = 0;
+  CHECK_OK(kith_queue_get(on.no_room, item.data(), item.size(), &size, 0));
+  CHECK(item == half);
+}
+
+kith_status wait_for_tasks(endless_waits& on, int64_t timeout_ms) {
+  return kith_queue_join(on.undone, timeout_ms);
+}
+
+void do_the_task(endless_waits& on) {
+  size_t size = 77;
+  CHECK_OK(kith_queue_get(on.undone, nullptr, 0, &size, 0));
+  CHECK_OK(kith_queue_task_done(on.undone));
+}
+
 kith_status wait_for_process(endless_waits& on, int64_t timeout_ms) {
   kith_exit end{-77, 0, -77};
   const kith_status status = kith_process_wait(on.child, timeout_ms, &end);
@@ -95,6 +126,10 @@ const std::vector<wait_kind> kinds_of_waits = {
     {"recv", wait_for_message, [](endless_waits& on) { kith_channel_close(on.quiet.a); },
      [](endless_waits& on) { CHECK(tell(on.quiet.b, "hello")); }},
     {"send", wait_for_room, [](endless_waits& on) { kith_channel_close(on.full.a); }, nullptr},
+    {"queue, empty", wait_for_item, [](endless_waits& on) { kith_queue_close(on.nothing_there); },
+     [](endless_waits& on) { CHECK_OK(kith_queue_put(on.nothing_there, "hello", 5, 0)); }},
+    {"queue, full", wait_for_place, [](endless_waits& on) { kith_queue_close(on.no_room); }, make_a_place},
+    {"queue, tasks", wait_for_tasks, [](endless_waits& on) { kith_queue_close(on.undone); }, do_the_task},
     {"process", wait_for_process, [](endless_waits& on) { kith_process_close(on.child); }, end_child},
 };
 
@@ -102,6 +137,8 @@ endless_waits::endless_waits() {
   REQUIRE(hear(line.a, "ready"));
   REQUIRE_OK(kith_lock_acquire(held, 0));
   REQUIRE_OK(kith_semaphore_acquire(empty, 0));
+  for (int i = 0; i < 2; ++i) REQUIRE_OK(kith_queue_put(no_room, half.data(), half.size(), 0));
+  REQUIRE_OK(kith_queue_put(undone, nullptr, 0, 0));
 }
 
 endless_waits::~endless_waits() {

@@ -38,6 +38,9 @@ class endless_waits {
   barrier lonely = make_barrier(2);
   channel_pair quiet = make_channel();
   channel_pair full = make_channel(4096);
+  queue nothing_there = make_queue();
+  queue no_room = make_queue(4096);
+  queue undone = make_queue(0, KITH_QUEUE_TASKS);
   channel_pair line = make_channel();
   process child = start_role({"stay"}, {{"line", line.b}});
   std::thread other_party;  // of the barrier, when it is let go

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "../bench.h"
@@ -175,6 +176,53 @@ double socketpair_stream(double seconds) {
   return count / (now_us() - began);
 }
 
+// ---- queues -----------------------------------------------------------------------------------------------------------------
+
+// A ring of slots under a mutex, with a condition for each side: what a program would make of POSIX alone.
+struct slot_ring {
+  static constexpr uint64_t slot_count = 1024;
+
+  pthread_mutex_t mutex;
+  pthread_cond_t not_empty, not_full;
+  uint64_t head, tail;
+  unsigned char slots[slot_count][message_size];
+};
+
+slot_ring& ring_at(void* place) { return *static_cast<slot_ring*>(place); }
+
+void create_ring(void* place) {
+  create_mutex(&ring_at(place).mutex, false);
+  pthread_condattr_t how;
+  need(pthread_condattr_init(&how) == 0 && pthread_condattr_setpshared(&how, PTHREAD_PROCESS_SHARED) == 0 &&
+           pthread_cond_init(&ring_at(place).not_empty, &how) == 0 &&
+           pthread_cond_init(&ring_at(place).not_full, &how) == 0,
+       "condition");
+  pthread_condattr_destroy(&how);
+}
+
+void put_into_ring(void* place, const void* item) {
+  slot_ring& ring = ring_at(place);
+  need(pthread_mutex_lock(&ring.mutex) == 0, "lock");
+  while (ring.head - ring.tail == slot_ring::slot_count) pthread_cond_wait(&ring.not_full, &ring.mutex);
+  std::memcpy(ring.slots[ring.head++ % slot_ring::slot_count], item, message_size);
+  pthread_mutex_unlock(&ring.mutex);
+  pthread_cond_signal(&ring.not_empty);
+}
+
+void get_from_ring(void* place, void* item) {
+  slot_ring& ring = ring_at(place);
+  need(pthread_mutex_lock(&ring.mutex) == 0, "lock");
+  while (ring.head == ring.tail) pthread_cond_wait(&ring.not_empty, &ring.mutex);
+  std::memcpy(item, ring.slots[ring.tail++ % slot_ring::slot_count], message_size);
+  pthread_mutex_unlock(&ring.mutex);
+  pthread_cond_signal(&ring.not_full);
+}
+
+constexpr queue_yardstick queues[] = {
+    {"pthread ring", sizeof(slot_ring), create_ring, put_into_ring, get_from_ring}};
+
+// ---- wakes ------------------------------------------------------------------------------------------------------------------
+
 #if defined(__linux__)
 using word = std::atomic<uint32_t>;
 
@@ -235,6 +283,7 @@ std::span<const lock_yardstick> lock_yardsticks() { return locks; }
 std::span<const start_yardstick> function_yardsticks() { return functions; }
 std::span<const start_yardstick> program_yardsticks() { return programs; }
 std::span<const message_yardstick> message_yardsticks() { return messages; }
+std::span<const queue_yardstick> queue_yardsticks() { return queues; }
 
 double cpu_seconds() {
   rusage used{};
@@ -247,6 +296,14 @@ double cpu_seconds() {
 
 #if defined(__linux__)
 std::span<const wake_yardstick> wake_yardsticks() { return wakes; }
+
+void use_last_cpu() {
+  const long count = sysconf(_SC_NPROCESSORS_ONLN);
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (count > 0 && count <= CPU_SETSIZE) CPU_SET(static_cast<size_t>(count - 1), &set);
+  sched_setaffinity(0, sizeof set, &set);
+}
 
 one_cpu::one_cpu() {
   cpu_set_t set;
@@ -269,6 +326,7 @@ one_cpu::~one_cpu() {
 }
 #else
 std::span<const wake_yardstick> wake_yardsticks() { return {}; }
+void use_last_cpu() {}
 one_cpu::one_cpu() {}
 one_cpu::~one_cpu() { (void)before_; }
 #endif

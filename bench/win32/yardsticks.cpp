@@ -33,6 +33,7 @@ std::span<const lock_yardstick> lock_yardsticks() { return {}; }
 std::span<const start_yardstick> function_yardsticks() { return {}; }
 std::span<const start_yardstick> program_yardsticks() { return programs; }
 std::span<const message_yardstick> message_yardsticks() { return {}; }
+std::span<const queue_yardstick> queue_yardsticks() { return {}; }
 
 std::span<const wake_yardstick> wake_yardsticks() { return {}; }
 
@@ -43,6 +44,13 @@ double cpu_seconds() {
     return static_cast<double>(static_cast<uint64_t>(t.dwHighDateTime) << 32 | t.dwLowDateTime) / 1e7;
   };
   return seconds(kernel) + seconds(user);
+}
+
+void use_last_cpu() {
+  DWORD_PTR ours = 0, all = 0;
+  if (!GetProcessAffinityMask(GetCurrentProcess(), &ours, &all) || all == 0) return;
+  while ((all & (all - 1)) != 0) all &= all - 1;  // the highest bit
+  SetProcessAffinityMask(GetCurrentProcess(), all);
 }
 
 one_cpu::one_cpu() {

@@ -839,7 +839,7 @@ KITH_API kith_status kith_queue_put(kith_queue *queue, const void *data, size_t 
  * whoever comes next with a buffer that is large enough. buffer may be NULL when capacity is 0.
  * Returns: KITH_OK; KITH_E_TOO_LARGE; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (nothing was taken); KITH_E_CLOSED (all has been
  * taken after kith_queue_shutdown; or another thread closed the handle); KITH_E_LIMIT (KITH_QUEUE_TASKS: KITH_QUEUE_MOST_WORKERS processes
- * have taken tasks); KITH_E_PROTOCOL; KITH_E_INVALID.
+ * have tasks that are not done); KITH_E_PROTOCOL; KITH_E_INVALID.
  * Threads: any, in any process. Since: 0.1 */
 KITH_API kith_status kith_queue_get(kith_queue *queue, void *buffer, size_t capacity, size_t *out_size, int64_t timeout_ms);
 
@@ -857,8 +857,8 @@ KITH_API uint64_t kith_queue_count(const kith_queue *queue);
 KITH_API kith_status kith_queue_task_done(kith_queue *queue);
 
 /* Waits until as many tasks are done as have been put.
- * Returns: KITH_OK; KITH_OWNER_DIED (none is open any more, but a process died meanwhile with tasks that it had not done: they are
- * lost); KITH_E_TIMEOUT; KITH_E_CANCELLED; KITH_E_INTERRUPTED; KITH_E_CLOSED (another thread closed the handle); KITH_E_MISMATCH (a queue
+ * Returns: KITH_OK; KITH_OWNER_DIED (none is open any more, but a process died with tasks that it had not done, which no
+ * earlier join has told of: they are lost); KITH_E_TIMEOUT; KITH_E_CANCELLED; KITH_E_INTERRUPTED; KITH_E_CLOSED (another thread closed the handle); KITH_E_MISMATCH (a queue
  * without KITH_QUEUE_TASKS); KITH_E_INVALID.
  * Threads: any, in any process. Since: 0.1 */
 KITH_API kith_status kith_queue_join(kith_queue *queue, int64_t timeout_ms);

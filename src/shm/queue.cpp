@@ -41,6 +41,10 @@ void repair_counts(const queue_view& self) {
   set(self.state->puts, item.number + 1);
 }
 
+bool is_of_the_dead(const queue_desk& desk) {
+  return relaxed(desk.tasks) != 0 && platform::alive(identity{relaxed(desk.process)}) == liveness::dead;
+}
+
 // A desk may say too much, never too little: a task is written there before it is taken, and called done before it is crossed out. So it is a
 // dead one's desk that says too much now.
 void repair_desks(const queue_view& self) {
@@ -48,12 +52,13 @@ void repair_desks(const queue_view& self) {
   uint64_t on_desks = 0;
   for (uint32_t i = 0; i < queue_desks; ++i) on_desks += relaxed(self.desks[i].tasks);
   const uint64_t open = relaxed(self.state->takes) - relaxed(self.state->done);
-  for (uint32_t i = 0; i < queue_desks && on_desks > open; ++i) {
+  uint64_t too_many = on_desks > open ? on_desks - open : 0;
+  for (uint32_t i = 0; i < queue_desks && too_many != 0; ++i) {
     queue_desk& desk = self.desks[i];
-    const identity who{relaxed(desk.process)};
-    if (relaxed(desk.tasks) == 0 || platform::alive(who) != liveness::dead) continue;
-    set(desk.tasks, relaxed(desk.tasks) - 1);
-    --on_desks;
+    if (!is_of_the_dead(desk)) continue;
+    const uint64_t tasks = relaxed(desk.tasks), crossed_out = tasks < too_many ? tasks : too_many;
+    set(desk.tasks, tasks - crossed_out);
+    too_many -= crossed_out;
   }
 }
 
@@ -101,8 +106,8 @@ void wake_one(const queue_view& self, std::atomic<uint64_t>& flag) {
   platform::wake(*self.waiting, flag, 1);
 }
 
-// Tries until it succeeds or must stop. `attempt` answers KITH_E_BUSY for "not now"; `possible` tells whether another would
-// succeed: then the next sleeper is woken when we go.
+// Tries until it succeeds or must stop. `attempt` answers KITH_E_BUSY for "not now"; `possible` tells whether it, or that of the next
+// sleeper, would succeed.
 template <class Attempt, class Possible>
 kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, const patience& limits,
                         Attempt attempt, Possible possible) {
@@ -122,10 +127,11 @@ kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, con
     waiting.sleep(*self.waiting, flag, 1, {}, now);
     status = attempt();
   }
-  if (announced) {
-    flag.store(1);
-    if (possible()) wake_one(self, flag);
-  }
+  if (!announced) return status;
+  waiting.sleep_no_more();
+  flag.store(1);
+  // Who goes without may have had a wake that is of use to another: to one whose item is smaller, or whose buffer is larger.
+  if (status != KITH_OK || possible()) wake_one(self, flag);
   return status;
 }
 
@@ -135,69 +141,75 @@ bool is_shut(const queue_view& self) { return self.state->shut.load() != 0; }
 
 // ---- putting -------------------------------------------------------------------------------------------------------------------
 
+bool may_have_one_more(const queue_view& self) {
+  const uint64_t most = relaxed(self.state->most_items);
+  return most == 0 || relaxed(self.state->puts) - relaxed(self.state->takes) < most;
+}
+
 bool has_room(const queue_view& self, uint64_t bytes) {
   const uint64_t used = relaxed(self.state->head) - relaxed(self.state->tail);
-  const uint64_t most = relaxed(self.state->most_items);
-  const uint64_t items = relaxed(self.state->puts) - relaxed(self.state->takes);
-  return used <= self.ring.size && self.ring.size - used >= bytes && (most == 0 || items < most);
+  return used <= self.ring.size && self.ring.size - used >= bytes && may_have_one_more(self);
 }
 
 kith_status try_put(const queue_view& self, const void* data, uint64_t size, const patience& limits) {
   const access locked(self, limits);
   if (locked.status() != KITH_OK) return locked.status();
   if (is_shut(self)) return KITH_E_CLOSED;
-  if (!has_room(self, bytes_of(size))) return KITH_E_BUSY;
-  const uint64_t head = relaxed(self.state->head), number = relaxed(self.state->puts);
-  if (head % ring_alignment != 0) return KITH_E_PROTOCOL;
+  const uint64_t head = relaxed(self.state->head), used = head - relaxed(self.state->tail);
+  if (used > self.ring.size || head % ring_alignment != 0) return KITH_E_PROTOCOL;
+  if (self.ring.size - used < bytes_of(size) || !may_have_one_more(self)) return KITH_E_BUSY;
+  const uint64_t number = relaxed(self.state->puts);
   const item_header header{size, number};
   self.ring.copy_in(head, &header, sizeof header);
   self.ring.copy_in(head + sizeof header, data, size);
   // Release: were we killed now, whoever looks at the queue next without our release of the lock would see the item whole.
   self.state->head.store(head + bytes_of(size), std::memory_order_release);
-  set(self.state->puts, number + 1);
+  self.state->puts.store(number + 1);  // seq_cst, for who joins
   return KITH_OK;
 }
 
 // ---- taking -----------------------------------------------------------------------------------------------------------------------
 
-// The desk of this process, or a free one.
+// The desk of this process, or else one without tasks, or else nullptr. Each process looks from another place on, so that it finds its own
+// at once; and none has its own behind one that nobody ever had.
 queue_desk* find_desk(const queue_view& self) {
-  const uint64_t me = platform::self().bits;
+  const identity me = platform::self();
   queue_desk* free = nullptr;
   for (uint32_t i = 0; i < queue_desks; ++i) {
-    if (relaxed(self.desks[i].process) == me) return &self.desks[i];
-    if (free == nullptr && relaxed(self.desks[i].process) == 0) free = &self.desks[i];
+    queue_desk& desk = self.desks[(me.pid() + i) % queue_desks];
+    const identity owner{relaxed(desk.process)};
+    if (owner == me) return &desk;
+    if (free == nullptr && relaxed(desk.tasks) == 0) free = &desk;
+    if (owner.nobody()) break;
   }
   return free;
 }
 
 // No more than there are: one process may call done what another one has on its desk.
 void call_done(const queue_view& self, uint64_t tasks) {
-  const uint64_t open = relaxed(self.state->takes) - relaxed(self.state->done);
-  self.state->done.store(relaxed(self.state->done) +
-                         (tasks < open ? tasks : open));  // seq_cst, for who joins
+  const uint64_t done = relaxed(self.state->done), open = relaxed(self.state->takes) - done;
+  self.state->done.store(done + (tasks < open ? tasks : open));  // seq_cst, for who joins
 }
 
-// The tasks of the dead count as done: nobody else will call them so. Gives how many desks that were.
-uint32_t clear_desks_of_the_dead(const queue_view& self) {
-  uint32_t cleared = 0;
+// The tasks of the dead count as done: nobody else will call them so.
+void clear_desks_of_the_dead(const queue_view& self) {
   for (uint32_t i = 0; i < queue_desks; ++i) {
     queue_desk& desk = self.desks[i];
-    const identity who{relaxed(desk.process)};
-    if (who.nobody() || who == platform::self() || platform::alive(who) != liveness::dead) continue;
-    cleared += relaxed(desk.tasks) != 0 ? 1u : 0u;
-    call_done(self, relaxed(desk.tasks));
+    if (!is_of_the_dead(desk)) continue;
+    // Lost first: were we killed before the desk is clear, a loss would be told twice, but not missed.
     set(self.state->lost, relaxed(self.state->lost) + relaxed(desk.tasks));
+    call_done(self, relaxed(desk.tasks));
     set(desk.tasks, 0);
-    set(desk.process, 0);
   }
-  return cleared;
 }
 
 kith_status take_desk(const queue_view& self) {
   if (self.desks == nullptr) return KITH_OK;
   queue_desk* desk = find_desk(self);
-  if (desk == nullptr && clear_desks_of_the_dead(self) != 0) desk = find_desk(self);
+  if (desk == nullptr) {
+    clear_desks_of_the_dead(self);
+    desk = find_desk(self);
+  }
   if (desk == nullptr) return KITH_E_LIMIT;
   set(desk->process, platform::self().bits);
   set(desk->tasks, relaxed(desk->tasks) + 1);
@@ -251,24 +263,60 @@ uint64_t queue_count(const queue_view& self) {
 }
 
 void queue_wake_all(const queue_view& self) {
-  for (std::atomic<uint64_t>* flag : {&self.state->takers, &self.state->putters, &self.state->joiners})
+  for (std::atomic<uint64_t>* flag : {&self.state->takers, &self.state->putters, &self.state->joiners}) {
+    flag->store(0);  // one that has looked, and does not sleep yet, must not
     platform::wake(*self.waiting, *flag, UINT32_MAX);
+  }
 }
 
 // ---- tasks ------------------------------------------------------------------------------------------------------------------------
 
 namespace {
 
-bool all_are_done(const queue_view& self) { return self.state->done.load() == self.state->puts.load(); }
+// Done is read first: what is put meanwhile can then only make it look less done than it is.
+bool all_are_done(const queue_view& self) {
+  const uint64_t done = self.state->done.load();
+  return done == self.state->puts.load();
+}
+
+// Of whom, when not of this process: any, so that there are as many tasks on the desks as are open.
+queue_desk* desk_with_a_task(const queue_view& self) {
+  queue_desk* const own = find_desk(self);
+  if (own != nullptr && relaxed(own->tasks) != 0) return own;
+  for (uint32_t i = 0; i < queue_desks; ++i) {
+    if (relaxed(self.desks[i].tasks) != 0) return &self.desks[i];
+  }
+  return nullptr;
+}
 
 kith_status call_one_done(const queue_view& self, const patience& limits) {
   const access locked(self, limits);
   if (locked.status() != KITH_OK) return locked.status();
   if (relaxed(self.state->done) == relaxed(self.state->takes)) return KITH_E_NOT_OWNER;
   call_done(self, 1);
-  queue_desk* const desk = find_desk(self);
-  if (desk != nullptr && relaxed(desk->tasks) != 0) set(desk->tasks, relaxed(desk->tasks) - 1);
+  queue_desk* const desk = desk_with_a_task(self);
+  if (desk != nullptr) set(desk->tasks, relaxed(desk->tasks) - 1);
   return KITH_OK;
+}
+
+bool a_worker_died(const queue_view& self) {
+  for (uint32_t i = 0; i < queue_desks; ++i) {
+    if (is_of_the_dead(self.desks[i])) return true;
+  }
+  return false;
+}
+
+// KITH_E_BUSY: tasks are open. With the lock, as a process that was killed may not have counted what it put.
+kith_status conclude(const queue_view& self, uint64_t lost_before, const patience& limits) {
+  const access locked(self, limits);
+  if (locked.status() != KITH_OK) return locked.status();
+  clear_desks_of_the_dead(self);
+  if (!all_are_done(self)) return KITH_E_BUSY;
+  // News are also losses that nobody was told of: another one's wait may have ended before all was done.
+  const uint64_t lost = relaxed(self.state->lost);
+  const bool news = lost != lost_before || lost != relaxed(self.state->told);
+  set(self.state->told, lost);
+  return news ? KITH_OWNER_DIED : KITH_OK;
 }
 
 }  // namespace
@@ -285,17 +333,19 @@ kith_status queue_join(const queue_view& self, const patience& limits) {
   if (self.desks == nullptr) return KITH_E_MISMATCH;
   const uint64_t lost_before = self.state->lost.load();
   waiter waiting(limits);
-  while (!all_are_done(self)) {
-    const uint64_t now = platform::clock_now();
+  uint64_t now = platform::clock_now();
+  bool look_around = passed(limits.until, now) && waiting.should_look_around_when_polling(now);
+  for (;;) {
+    if (all_are_done(self) || (look_around && a_worker_died(self))) {
+      const kith_status status = conclude(self, lost_before, limits);
+      if (status != KITH_E_BUSY) return status;
+    }
     if (const kith_status stop = waiting.must_stop(now); stop != KITH_OK) return stop;
     self.state->joiners.store(1);
-    if (all_are_done(self)) break;
-    waiting.sleep(*self.waiting, self.state->joiners, 1, {{}, true}, now);
-    if (!waiting.should_look_around()) continue;
-    const access locked(self, limits);
-    if (locked.status() == KITH_OK) (void)clear_desks_of_the_dead(self);
+    if (!all_are_done(self)) waiting.sleep(*self.waiting, self.state->joiners, 1, {{}, true}, now);
+    now = platform::clock_now();
+    look_around = waiting.should_look_around();
   }
-  return self.state->lost.load() == lost_before ? KITH_OK : KITH_OWNER_DIED;
 }
 
 }  // namespace kith::shm

@@ -5,8 +5,8 @@
 // nothing, or all of one item. The counts beside them may then be one behind; whoever gets the lock next, with KITH_OWNER_DIED, sets them
 // right from the numbers that the items carry.
 //
-// With tasks, each process that takes items has a desk, where it is written how many it has taken and not yet called done. The desk of a
-// dead process is cleared by whoever waits for the tasks to be done.
+// With tasks, each process that has taken some, and not yet called them done, has a desk, where it is written how many. The desk of a dead
+// process is cleared by whoever waits for the tasks to be done, or needs a desk. A desk without tasks is anybody's.
 #pragma once
 
 #include <kith/kith.h>
@@ -21,7 +21,7 @@
 
 namespace kith::shm {
 
-inline constexpr uint32_t queue_desks = 256;  // processes that take tasks and have not done them
+inline constexpr uint32_t queue_desks = KITH_QUEUE_MOST_WORKERS;
 
 // All but the flags of the sleepers and `shut` is guarded by the lock.
 struct queue_state {
@@ -34,7 +34,8 @@ struct queue_state {
   std::atomic<uint64_t> takes;  // items ever taken
   std::atomic<uint64_t> done;   // tasks ever done, or lost
   std::atomic<uint64_t> lost;   // tasks whose process died
-  uint64_t take_line[4];
+  std::atomic<uint64_t> told;   // of these: of which a join has told
+  uint64_t take_line[3];
 
   std::atomic<uint64_t> takers;   // 1: somebody may sleep, on this word, until there is an item
   std::atomic<uint64_t> putters;  // the same, until there is room
@@ -48,7 +49,7 @@ struct queue_state {
 static_assert(sizeof(queue_state) == 320);
 
 struct queue_desk {
-  std::atomic<uint64_t> process;  // identity; 0: free
+  std::atomic<uint64_t> process;  // identity
   std::atomic<uint64_t> tasks;    // taken, and not done
 };
 static_assert(sizeof(queue_desk) == 16);

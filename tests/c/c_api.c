@@ -106,6 +106,8 @@ static void check_numbers(void) {
       {KITH_EVENT_AUTO_RESET, 1},
       {KITH_EVENT_INITIALLY_SET, 2},
       {KITH_BARRIER_MOST_PARTIES, 4096},
+      {KITH_QUEUE_TASKS, 1},
+      {KITH_QUEUE_MOST_WORKERS, 256},
   };
   check_frozen(numbers, sizeof numbers / sizeof numbers[0]);
 }
@@ -131,6 +133,9 @@ static void check_layout(void) {
   EXPECT(sizeof(kith_barrier_options) == 8);
   EXPECT(sizeof(kith_channel_options) == 16);
   EXPECT(offsetof(kith_channel_options, ring_size) == 8);
+  EXPECT(sizeof(kith_queue_options) == 24);
+  EXPECT(offsetof(kith_queue_options, capacity) == 8);
+  EXPECT(offsetof(kith_queue_options, most_items) == 16);
   EXPECT(sizeof(void*) != 8 || sizeof(kith_process_options) == 88);
   EXPECT(offsetof(kith_process_options, struct_size) == 0);
   EXPECT(offsetof(kith_process_options, flags) == 4);
@@ -273,6 +278,25 @@ static void check_barrier(void) {
   EXPECT(kith_barrier_inherit("barrier", &barrier) == KITH_E_NOT_FOUND);
 }
 
+static void check_queue(void) {
+  kith_queue_options options = {sizeof(kith_queue_options), KITH_QUEUE_TASKS, 4096, 1};
+  kith_queue* queue = NULL;
+  char text[8];
+  size_t size = 0;
+  EXPECT(kith_queue_create(&options, &queue) == KITH_OK);
+  EXPECT(kith_queue_put(queue, "abc", 3, 0) == KITH_OK);
+  EXPECT(kith_queue_put(queue, "abc", 3, 0) == KITH_E_TIMEOUT);
+  EXPECT(kith_queue_count(queue) == 1);
+  EXPECT(kith_queue_get(queue, text, sizeof text, &size, KITH_FOREVER) == KITH_OK && size == 3);
+  EXPECT(kith_queue_join(queue, 0) == KITH_E_TIMEOUT);
+  EXPECT(kith_queue_task_done(queue) == KITH_OK);
+  EXPECT(kith_queue_join(queue, KITH_FOREVER) == KITH_OK);
+  EXPECT(kith_queue_shutdown(queue) == KITH_OK);
+  EXPECT(kith_queue_get(queue, text, sizeof text, &size, KITH_FOREVER) == KITH_E_CLOSED);
+  kith_queue_close(queue);
+  EXPECT(kith_queue_inherit("queue", &queue) == KITH_E_NOT_FOUND);
+}
+
 static void check_ends_of_waits(void) {
   kith_cancel* cancel = NULL;
   kith_event* event = NULL;
@@ -348,6 +372,7 @@ int main(void) {
   check_condition(lock);
   check_event();
   check_barrier();
+  check_queue();
   check_ends_of_waits();
 
   shares[0].name = "memory", shares[0].object = memory;

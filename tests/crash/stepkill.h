@@ -18,6 +18,7 @@
 #include "shm/event.h"
 #include "shm/lock_word.h"
 #include "shm/parking_lot.h"
+#include "shm/queue.h"
 #include "shm/semaphore.h"
 
 namespace stepkill {
@@ -50,6 +51,9 @@ struct shared_state {
   kith::shm::event_state event;
   kith::shm::barrier_state barrier;
   kith::shm::barrier_seat seats[most_parties];
+  kith::shm::queue_state queue;
+  kith::shm::queue_desk desks[kith::shm::queue_desks];
+  unsigned char ring[kith::shm::queue_smallest];
   kith::shm::parking_slot slots[slot_count];
   std::atomic<uint64_t> victim;       // its identity
   std::atomic<uint64_t> dead_holder;  // identity of a process that was killed before the victim came
@@ -77,6 +81,10 @@ struct frozen {
   uint64_t table_lock;
   uint64_t seat_process[most_parties];
   uint64_t seat_arrived[most_parties];
+  uint64_t queue_head;
+  uint64_t queue_tail;
+  uint64_t tasks_done;
+  bool queue_shut;
 };
 
 struct recovery {
@@ -214,5 +222,6 @@ std::span<const scenario> semaphore_scenarios();
 std::span<const scenario> condition_scenarios();
 std::span<const scenario> event_scenarios();
 std::span<const scenario> barrier_scenarios();
+std::span<const scenario> queue_scenarios();
 
 }  // namespace stepkill

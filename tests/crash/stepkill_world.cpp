@@ -54,6 +54,10 @@ frozen look(const world& w) {
     seen.seat_process[i] = from.seats[i].process.load();
     seen.seat_arrived[i] = from.seats[i].arrived.load();
   }
+  seen.queue_head = from.queue.head.load();
+  seen.queue_tail = from.queue.tail.load();
+  seen.tasks_done = from.queue.done.load();
+  seen.queue_shut = from.queue.shut.load() != 0;
   return seen;
 }
 
