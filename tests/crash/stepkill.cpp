@@ -5,7 +5,7 @@
 // For each kill point a victim is forked, driven there by ptrace, and killed. Linux only, and only without sanitizers, which would
 // multiply the instructions. Exit code 77: this machine forbids ptrace.
 //
-//     stepkill_... [--quick | part of the name of a scenario]
+//     stepkill_... [--coarse STEP] [part of the name of a scenario]
 #include "stepkill.h"
 
 #include <sched.h>
@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <cinttypes>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 namespace stepkill {
@@ -31,8 +32,6 @@ constexpr uint64_t enough = 20;  // of failures, after which a scenario says not
 constexpr uint64_t endless = 1'000;  // no operation makes so many system calls
 // Instructions after a system call that are all tried, whatever the stride.
 constexpr uint64_t dense_way = 400;
-// With --quick, for builds without optimisation, which have several times the instructions.
-constexpr uint64_t quick_step = 7;
 
 // ---- the victim -----------------------------------------------------------------------------------------------------------
 
@@ -141,19 +140,21 @@ drive_result kill_at_last(world& w, const kill_point& point, tally& sum) {
   return result;
 }
 
-uint64_t next_instruction_to_try(const scenario& plan, uint64_t instructions, bool quick) {
-  const uint64_t step = plan.step * (quick ? quick_step : 1);
+// `coarse`: steps are so many times as long, for builds without optimisation, which have several times the instructions, and for whom
+// time is short.
+uint64_t next_instruction_to_try(const scenario& plan, uint64_t instructions, uint64_t coarse) {
+  const uint64_t step = plan.step * coarse;
   return instructions + (instructions < dense_way ? step : step * plan.stride);
 }
 
-drive_result kill_everywhere(world& w, bool quick, tally& sum) {
+drive_result kill_everywhere(world& w, uint64_t coarse, tally& sum) {
   for (uint64_t calls = 0; calls < endless; ++calls) {
     drive_result result = kill_at_last(w, {calls, 0}, sum);
     // Not even after the system calls alone.
     if (result == drive_result::no_ptrace || result == drive_result::finished) return result;
     for (uint64_t at = 0; result == drive_result::there;) {
       if (sum.stuck + sum.wrong >= enough) return drive_result::finished;
-      at = next_instruction_to_try(*w.plan, at, quick);
+      at = next_instruction_to_try(*w.plan, at, coarse);
       result = kill_at_last(w, {calls, at}, sum);
     }
     if (result == drive_result::no_ptrace) return result;
@@ -170,12 +171,12 @@ void print(const char* name, const tally& sum, uint64_t began) {
 }
 
 // Returns the exit code of the program.
-int run_scenario(world& w, const scenario& plan, bool quick, tally& total) {
+int run_scenario(world& w, const scenario& plan, uint64_t coarse, tally& total) {
   tally sum;
   w.plan = &plan;
   w.way = route();
   const uint64_t began = kith::platform::clock_now();
-  if (kill_everywhere(w, quick, sum) == drive_result::no_ptrace) {
+  if (kill_everywhere(w, coarse, sum) == drive_result::no_ptrace) {
     std::printf("skipped: ptrace cannot single-step here\n");
     return skipped;
   }
@@ -238,15 +239,18 @@ int main(int argc, char** argv) {
   setpriority(PRIO_PROCESS, 0, -20);  // where it may: what else the machine does is not to be measured
   cpu_set_t cpus;
   sched_getaffinity(0, sizeof cpus, &cpus);
-  const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
-  const char* const wanted = argc > 1 && !quick ? argv[1] : "";
+  const bool is_coarse = argc > 2 && std::strcmp(argv[1], "--coarse") == 0;
+  const uint64_t asked = is_coarse ? std::strtoull(argv[2], nullptr, 10) : 1;
+  const uint64_t coarse = asked == 0 ? 1 : asked;
+  const int names_from = is_coarse ? 3 : 1;
+  const char* const wanted = argc > names_from ? argv[names_from] : "";
   const uint64_t began = kith::platform::clock_now();
   tally total;
   int code = 0;
   for (const scenario& plan : all_scenarios()) {
     if (std::strstr(plan.name, wanted) == nullptr) continue;
     use_cpus(plan.one_cpu, cpus);
-    const int result = run_scenario(w, plan, quick, total);
+    const int result = run_scenario(w, plan, coarse, total);
     if (result == skipped) return skipped;
     code |= result;
   }
