@@ -3,9 +3,9 @@
 # library with other wait files too (cmake/library.cmake); KITH_WAIT_SOURCE is the wait file of this target.
 
 set(shared
-  array barrier boot_reader boot_writer channel child condition entry environment event lock lock_wait memory mutex object
+  array barrier boot_reader boot_writer channel channel_wait child condition entry environment event lock lock_wait memory mutex object
   options process queue segment_object semaphore share status value version waiting)
-set(shm barrier condition element event lock_word patience queue ring segment semaphore spin)
+set(shm barrier condition element event lock_word patience queue ring segment semaphore)
 set(posix error fork handle process stream system)
 set(win32
   access_rules command_line environment_block error exit fence fork handle identity memory module process program

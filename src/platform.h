@@ -39,7 +39,6 @@ kith_status handle_duplicate(const native_handle& handle, native_handle& out);  
 
 uint64_t clock_now();  // nanoseconds, monotonic, the same clock in every process of the machine
 kith_status random_bytes(void* out, size_t size);
-uint32_t cpu_count();       // that this process may run on
 void pause_cpu();           // a hint to the core that this thread spins
 void yield_cpu();           // lets another thread that is ready have this core
 bool has(int32_t feature);  // KITH_HAS_...

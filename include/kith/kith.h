@@ -789,7 +789,8 @@ KITH_API kith_status kith_channel_send(kith_channel *channel, const void *data, 
 
 /* Receives a message, waiting until there is one whole. *out_size is its size.
  * When it is larger than the buffer, the call fails with KITH_E_TOO_LARGE, *out_size is the size that is needed (the one exception to
- * "out parameters are untouched"), and the message stays for the next call. buffer may be NULL when capacity is 0.
+ * "out parameters are untouched"), and the message stays for the next call. buffer may be NULL when capacity is 0. After
+ * any other failure nothing is lost, but the buffer may hold a part of a message that has not come whole.
  * Returns: KITH_OK; KITH_E_TOO_LARGE; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (nothing was received, and nothing is lost);
  * KITH_E_CLOSED (all was received, the other end is closed; or this one, by another
  * thread); KITH_E_PEER_DIED (all whole messages were received); KITH_E_MOVED; KITH_E_PROTOCOL; KITH_E_NO_MEMORY (the message stays);

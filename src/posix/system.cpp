@@ -21,8 +21,6 @@ kith_status random_bytes(void* out, size_t size) {
   return result == 0 ? KITH_OK : fail(-result);  // libuv's numbers are negative errno on POSIX
 }
 
-uint32_t cpu_count() { return uv_available_parallelism(); }
-
 void pause_cpu() {
 #if defined(__x86_64__) || defined(__i386__)
   _mm_pause();

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A ring of framed messages in shared memory: one sender, one receiver. No call here waits.
 //
+// Each side remembers the position of the other as it last saw it, and looks again only when by that one the ring is full, or empty: a
+// look at what the other core has just written costs as much as dozens of instructions. The common case of each side is inline.
+//
 // Positions count bytes for ever; a frame begins at a multiple of 16. A frame exists from the store of `head` on: a sender that is
 // killed before has sent nothing. A message larger than the room goes as several frames; the receiver puts them
 // together. A message that its sender gave up simply lacks its last frame: the first frame of the next one makes the receiver
@@ -12,6 +15,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "../platform.h"
 #include "byte_ring.h"
@@ -25,8 +29,8 @@ struct ring_state {
   uint64_t sender_line[7];
   std::atomic<uint64_t> tail;  // bytes ever received; the receiver writes it
   uint64_t receiver_line[7];
-  std::atomic<uint64_t> receiver_asleep;  // 1: wake it at head
-  std::atomic<uint64_t> sender_needs;     // not 0: the sender sleeps at tail until so many bytes are free
+  std::atomic<uint64_t> receiver_asleep;  // 1: the receiver sleeps, on this word, until something is sent
+  std::atomic<uint64_t> sender_needs;  // not 0: the sender sleeps, on this word, until so many bytes are free
   uint64_t sleep_line[6];
 };
 static_assert(sizeof(ring_state) == 192);
@@ -61,14 +65,60 @@ inline constexpr uint64_t largest_ring = uint64_t{1} << 30;
 // One side of a ring, local to this process. Our own position is kept here; the shared one is only published.
 struct ring_side {
   ring_state* state = nullptr;
-  unsigned char* bytes = nullptr;
-  uint64_t size = 0;
+  byte_ring bytes;
   uint64_t position = 0;
+  uint64_t seen = 0;  // the other side's position as last looked at; it was possible
 };
 
-// Takes our position over from shared memory; false: it is not one that kith would have written.
+// Takes the positions over from shared memory; false: they are not what kith would have written.
 bool ring_open_sender(ring_side& sender);
 bool ring_open_receiver(ring_side& receiver);
+
+// How many bytes lie between two positions is possible: no more than the ring holds, and whole units of alignment.
+inline bool ring_distance_is_sound(const ring_side& side, uint64_t distance) {
+  return distance <= side.bytes.size && distance % ring_alignment == 0;
+}
+
+// A header never wraps: sizes and positions are multiples of 16. So its copy has a fixed size, which is two instructions and no call.
+inline unsigned char* ring_place_of_header(const ring_side& side) {
+  return side.bytes.bytes + (side.position & (side.bytes.size - 1));
+}
+
+// ---- sending -----------------------------------------------------------------------------------------------------------------
+
+// Looks how far the receiver is. false: its position is impossible.
+inline bool ring_look_at_receiver(ring_side& sender) {
+  // Acquire, with the release in ring_consume_frame: the receiver has read what we are about to overwrite.
+  const uint64_t tail = sender.state->tail.load(std::memory_order_acquire);
+  if (!ring_distance_is_sound(sender, sender.position - tail)) return false;
+  sender.seen = tail;
+  return true;
+}
+
+inline uint64_t ring_room(const ring_side& sender) {
+  return sender.bytes.size - (sender.position - sender.seen);
+}
+
+// The largest frame of a message of several: four of them are in the ring at once, so that sender and receiver copy at the same time.
+inline uint64_t ring_largest_part(const ring_side& sender) {
+  return sender.bytes.size / 4 - sizeof(frame_header);
+}
+
+inline void ring_put_frame(ring_side& sender, const frame_header& header, const void* payload) {
+  std::memcpy(ring_place_of_header(sender), &header, sizeof header);
+  sender.bytes.copy_in(sender.position + sizeof header, payload, header.payload);
+  sender.position += sizeof header + ring_padded(header.payload);
+  // Release, with the acquire in ring_look_at_sender: who sees the head sees the frame. This store is the commit.
+  sender.state->head.store(sender.position, std::memory_order_release);
+}
+
+// Sends a message as one frame. false: it is too large for that, or there is no room for it that we know of.
+inline bool ring_send_whole(ring_side& sender, const void* data, uint64_t size) {
+  if (size > ring_largest_part(sender) || sizeof(frame_header) + ring_padded(size) > ring_room(sender))
+    return false;
+  ring_put_frame(sender, {static_cast<uint32_t>(size), frame_first | frame_last, size}, data);
+  return true;
+}
 
 // A message on its way out, and how much of it is in the ring.
 struct outgoing {
@@ -83,14 +133,50 @@ struct outgoing {
 // KITH_E_PROTOCOL: the receiver's position is impossible.
 kith_status ring_send_frame(ring_side& sender, outgoing& message, uint64_t* needed);
 
+// ---- receiving ---------------------------------------------------------------------------------------------------------------
+
 struct frame_view {
   frame_header header;
   uint64_t position;  // of the payload
 };
 
+// Looks how far the sender is. false: its position is impossible.
+inline bool ring_look_at_sender(ring_side& receiver) {
+  // Acquire, with the release in ring_put_frame: the frames before this position are whole.
+  const uint64_t head = receiver.state->head.load(std::memory_order_acquire);
+  if (!ring_distance_is_sound(receiver, head - receiver.position)) return false;
+  receiver.seen = head;
+  return true;
+}
+
+inline bool ring_header_is_sound(const frame_header& header, uint64_t available) {
+  if ((header.flags & ~uint32_t{frame_first | frame_last}) != 0) return false;
+  if (ring_padded(header.payload) > available - sizeof header || header.payload > header.total) return false;
+  const bool whole = header.flags == (frame_first | frame_last);
+  return !whole || header.payload == header.total;
+}
+
 // Looks at the next frame. KITH_OK; KITH_E_TIMEOUT: there is none; KITH_E_PROTOCOL: what is there is no frame of ours.
-kith_status ring_peek_frame(const ring_side& receiver, frame_view& out);
-void ring_copy_out(const ring_side& receiver, const frame_view& frame, unsigned char* out);
-void ring_consume_frame(ring_side& receiver, const frame_view& frame);
+inline kith_status ring_peek_frame(ring_side& receiver, frame_view& out) {
+  if (receiver.seen == receiver.position && !ring_look_at_sender(receiver)) return KITH_E_PROTOCOL;
+  const uint64_t available = receiver.seen - receiver.position;
+  if (available == 0) return KITH_E_TIMEOUT;
+  frame_header header;
+  // Once, into a local: a hostile sender may write while we check.
+  std::memcpy(&header, ring_place_of_header(receiver), sizeof header);
+  if (!ring_header_is_sound(header, available)) return KITH_E_PROTOCOL;
+  out = {header, receiver.position + sizeof header};
+  return KITH_OK;
+}
+
+inline void ring_copy_out(const ring_side& receiver, const frame_view& frame, unsigned char* out) {
+  receiver.bytes.copy_out(frame.position, out, frame.header.payload);
+}
+
+inline void ring_consume_frame(ring_side& receiver, const frame_view& frame) {
+  receiver.position = frame.position + ring_padded(frame.header.payload);
+  // Release, with the acquire in ring_look_at_receiver: we are done reading before the room is used again.
+  receiver.state->tail.store(receiver.position, std::memory_order_release);
+}
 
 }  // namespace kith::shm

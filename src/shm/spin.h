@@ -2,9 +2,9 @@
 // Waiting a little before sleeping. To be woken costs 5 us on the waker's core and 30 to 80 on another one, so a wait that would be over sooner
 // had better not sleep; and one that would not be must not burn the core that the other side may need.
 //
-// First some pauses, of 2 us in all, then some yields, which let the other side run where it has only this core. What did not help
-// lately is left out: each handle remembers how often pauses, and how often yields, brought what was waited for. Tried again is what
-// is left out once in 64 waits.
+// First some pauses, of 2 us in all where the owner does not say otherwise, then some yields, which let the other side run where it has
+// only this core. What did not help lately is left out, as the pauses where both sides have one core: each handle remembers how often
+// pauses, and how often yields, brought what was waited for. Tried again is what is left out once in 64 waits.
 #pragma once
 
 #include <atomic>
@@ -17,17 +17,24 @@ namespace kith::shm {
 // Of a handle; local to this process. Threads that share it may overwrite each other's notes: all is relaxed, and no more than a habit.
 class spinner {
  public:
+  // `most_pauses`: 32 take about a microsecond. `looks`: before the first of them, for who waits for an answer that may come sooner
+  // than a pause is over; a thousand take less than a microsecond. Not for a word that the other side must write to while we look.
+  explicit spinner(int most_pauses = 64, int looks = 0) : most_pauses_(most_pauses), looks_(looks) {}
+
   // `ready()` takes what is waited for, if it is there.
   template <class Ready>
   bool spin(Ready ready) {
-    const bool tries_again = (waits_.fetch_add(1, std::memory_order_relaxed) % waits_between_tries) == 0;
-    if ((tries_again || pauses_.pay()) && has_several_cpus() && note(pauses_, pause(ready))) return true;
-    return (tries_again || yields_.pay()) && note(yields_, yield(ready));
+    // Not fetch_add, which would first wait until the other side can see what we have just written.
+    const uint32_t waits = waits_.load(std::memory_order_relaxed);
+    waits_.store(waits + 1, std::memory_order_relaxed);
+    const bool tries_again = waits % waits_between_tries == 0;
+    if ((tries_again || pauses_.pay()) && note(pauses_, pause(ready))) return true;
+    return (tries_again || yields_.pay()) && yield(ready);
   }
 
  private:
   static constexpr uint32_t waits_between_tries = 64;
-  static constexpr int most_pauses = 64, most_yields = 8;
+  static constexpr int most_yields = 8;
   static constexpr uint64_t longest_yield_ns = 20'000;
 
   // How well one way has done.
@@ -45,8 +52,11 @@ class spinner {
   }
 
   template <class Ready>
-  static bool pause(Ready& ready) {
-    for (int i = 0; i < most_pauses; ++i) {
+  bool pause(Ready& ready) const {
+    for (int i = 0; i < looks_; ++i) {
+      if (ready()) return true;
+    }
+    for (int i = 0; i < most_pauses_; ++i) {
       if (ready()) return true;
       platform::pause_cpu();
     }
@@ -60,17 +70,15 @@ class spinner {
     for (int i = 0; i < most_yields; ++i) {
       platform::yield_cpu();
       const bool slow = platform::clock_now() - began > longest_yield_ns;
-      if (ready()) {
-        if (slow) (void)note(yields_, false);
-        return true;
-      }
-      if (slow) return false;
+      const bool came = ready();
+      if (!came && !slow) continue;
+      (void)note(yields_, came && !slow);
+      return came;
     }
-    return false;
+    return note(yields_, false);
   }
 
-  static bool has_several_cpus();
-
+  const int most_pauses_, looks_;
   habit pauses_, yields_;
   std::atomic<uint32_t> waits_{1};
 };

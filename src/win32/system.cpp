@@ -2,7 +2,6 @@
 // Clock and random bytes come from Windows and not from libuv: uv_hrtime and uv_random initialise all of
 // libuv first, which sets the error mode and the C runtime's invalid-parameter handler of the whole process
 // and starts winsock (libuv 1.44, src/win/core.c). A quiet guest does none of these.
-#include <bit>
 #include <cstdio>
 #include <cstring>
 
@@ -36,16 +35,6 @@ kith_status random_bytes(void* out, size_t size) {
     size -= now;
   }
   return KITH_OK;
-}
-
-uint32_t cpu_count() {
-  DWORD_PTR ours = 0, all = 0;
-  // Both masks are zero for a process that is spread over several processor groups.
-  if (GetProcessAffinityMask(GetCurrentProcess(), &ours, &all) && ours != 0) {
-    return static_cast<uint32_t>(std::popcount(static_cast<uint64_t>(ours)));
-  }
-  const DWORD count = GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
-  return count == 0 ? 1 : count;
 }
 
 void pause_cpu() { YieldProcessor(); }

@@ -14,7 +14,7 @@ namespace {
 struct two_sides {
   explicit two_sides(uint64_t ring_size = smallest_ring)
       : bytes(new unsigned char[static_cast<size_t>(ring_size)]()), size(ring_size) {
-    sender = receiver = {&state, bytes.get(), size, 0};
+    sender = receiver = {&state, {bytes.get(), size}, 0, 0};
     REQUIRE(ring_open_sender(sender));
     REQUIRE(ring_open_receiver(receiver));
   }
@@ -101,6 +101,38 @@ TEST_CASE("a message larger than the ring goes as frames that together are the m
   CHECK(flags_seen == (frame_first | frame_last));
 }
 
+TEST_CASE("a side looks where the other one is only when it must") {
+  two_sides ring;
+  const std::vector<unsigned char> message(16);
+  std::vector<unsigned char> received;
+  REQUIRE_OK(ring.send(message));
+  REQUIRE_OK(ring.send(message));
+  REQUIRE_OK(ring.receive(received));
+  CHECK(ring.receiver.seen == 64);
+  CHECK(ring.sender.seen == 0);
+  while (ring_send_whole(ring.sender, message.data(), message.size())) {
+  }
+  CHECK(ring.sender.position == ring.size);
+  REQUIRE(ring_look_at_receiver(ring.sender));
+  CHECK(ring.sender.seen == 32);
+  CHECK(ring_send_whole(ring.sender, message.data(), message.size()));
+  CHECK_FALSE(ring_send_whole(ring.sender, message.data(), message.size()));
+}
+
+TEST_CASE("a message of more than a quarter of the ring goes in parts, unless only the whole of it fits") {
+  for (const uint64_t size : {1009u, 2000u, 4000u, 4080u}) {
+    CAPTURE(size);
+    two_sides ring;
+    const std::vector<unsigned char> message(static_cast<size_t>(size));
+    CHECK_FALSE(ring_send_whole(ring.sender, message.data(), size));
+    outgoing out{message.data(), size};
+    int frames = 0;
+    uint64_t needed = 0;
+    for (; !out.done(); ++frames) REQUIRE_OK(ring_send_frame(ring.sender, out, &needed));
+    CHECK(frames == (size == 4080 ? 1 : static_cast<int>(size / 1008 + 1)));
+  }
+}
+
 TEST_CASE("positions that no kith wrote are refused") {
   two_sides ring;
   const std::vector<unsigned char> message(16);
@@ -111,7 +143,10 @@ TEST_CASE("positions that no kith wrote are refused") {
     ring.state.head.store(head);
     CHECK_STATUS(ring.receive(received), KITH_E_PROTOCOL);
   }
-  for (const uint64_t tail : {uint64_t{1}, uint64_t{48}, uint64_t{64}, UINT64_MAX - 4096, UINT64_MAX}) {
+  // A sender looks where the receiver is when, by what it saw last, there is no room.
+  while (ring.send(message) == KITH_OK) {
+  }
+  for (const uint64_t tail : {uint64_t{1}, uint64_t{4112}, uint64_t{4128}, UINT64_MAX - 4096, UINT64_MAX}) {
     ring.state.tail.store(tail);
     CHECK_STATUS(ring.send(message), KITH_E_PROTOCOL);
   }

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// A lock that favours one thread of this process: the thread that has had it for the last turns enters with two plain stores, where an
+// atomic instruction would wait until all that it has just written to shared memory has reached the other side.
+//
+// Beside a real lock. Who is not the favourite takes that one, and then dismisses the favourite. The favourite says that it is inside
+// and looks whether it is the favourite still; who dismisses it says so and looks whether it is inside. Fences between, the
+// light one on the favourite's side, make one of the two see the other.
+//
+// The favourite does not sleep inside: it leaves, and takes the real lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "platform.h"
+
+namespace kith {
+
+class bias {
+ public:
+  // Whether this thread is the favourite; it is inside then, until it leaves.
+  bool enter() {
+    const uint64_t me = platform::current_thread();
+    if (favourite_.load(std::memory_order_relaxed) != me) return false;
+    inside_.store(1, std::memory_order_relaxed);
+    platform::light_fence();  // pairs with the heavy one in dismiss
+    if (favourite_.load(std::memory_order_relaxed) == me) return true;
+    leave();
+    return false;
+  }
+  // Release, with the acquire in dismiss: what the favourite did comes before what the next one does.
+  void leave() { inside_.store(0, std::memory_order_release); }
+
+  bool is_mine() const { return favourite_.load(std::memory_order_relaxed) == platform::current_thread(); }
+
+  // With the real lock held, or when nobody begins a turn any more: there is no favourite, and nobody is inside. `nap()` sleeps a
+  // little. Not called by a thread that is inside.
+  template <class Nap>
+  void dismiss(Nap nap) {
+    if (favourite_.load(std::memory_order_relaxed) == 0) return;
+    turns_needed_ = turns_needed_ >= most_turns_needed ? most_turns_needed : turns_needed_ * 8;
+    turns_ = 0;
+    favourite_.store(0, std::memory_order_relaxed);
+    platform::heavy_fence();  // pairs with the light one in enter
+    await_nobody_inside(nap);
+  }
+
+  // With the real lock held, at the end of a turn: who has had some turns alone becomes the favourite. To dismiss one costs
+  // microseconds, so the more often that was needed, the more turns it takes.
+  void end_turn() {
+    if (is_mine()) return;
+    const uint64_t me = platform::current_thread();
+    turns_ = me == last_ ? turns_ + 1 : 1;
+    last_ = me;
+    if (turns_ >= turns_needed_) favourite_.store(me, std::memory_order_relaxed);
+  }
+
+  // In a forked child: whoever was inside is not in this process.
+  void forget() {
+    favourite_.store(0, std::memory_order_relaxed);
+    inside_.store(0, std::memory_order_relaxed);
+  }
+
+ private:
+  static constexpr uint32_t most_turns_needed = 32'768;
+  static constexpr int yields_before_naps = 64;
+
+  // The favourite may have been interrupted inside by this very thread, if that has the higher priority: then yields do not let it go on.
+  template <class Nap>
+  void await_nobody_inside(Nap nap) const {
+    for (int i = 0; inside_.load(std::memory_order_acquire) != 0; ++i) {
+      if (i < yields_before_naps) {
+        platform::yield_cpu();
+      } else {
+        nap();
+      }
+    }
+  }
+
+  std::atomic<uint64_t> favourite_{
+      0};  // a thread; 0: none. Set by itself, taken away by others, with the real lock
+  std::atomic<uint32_t> inside_{0};  // written by the favourite only
+
+  // Guarded by the real lock.
+  uint32_t turns_ = 0, turns_needed_ = 1;
+  uint64_t last_ = 0;
+};
+
+}  // namespace kith
