@@ -735,7 +735,7 @@ KITH_API kith_status kith_cancel_use(kith_cancel *cancel);
 
 /* Ends the waits of all threads that use it, with KITH_E_CANCELLED. It stays fired until kith_cancel_reset: a wait that begins later ends at
  * once, so there is no moment at which it comes too early. A call that need not wait succeeds all the same.
- * Waits end at once as a rule, after 64 ms at the latest (kith_process_wait: 100).
+ * Waits end at once as a rule, after a quarter of a second at the latest.
  * Returns: KITH_OK, also when it was fired; KITH_E_INVALID.
  * Threads: any of this process. It may be called in a signal handler, and in the handler of a Windows console event. Since: 0.1 */
 KITH_API kith_status kith_cancel_fire(kith_cancel *cancel);

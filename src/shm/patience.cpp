@@ -66,7 +66,9 @@ void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t 
   look_around_ = result == platform::wait_result::watched_died ||
                  (result == platform::wait_result::timed_out && !is_told);
   const bool must_look = deaths.others || (!deaths.one.nobody() && !is_told);
-  const uint64_t longest = must_look ? longest_looking_slice_ns : longest_slice_ns;
+  slept_ns_ += slice_ns_;
+  const uint64_t patient = slept_ns_ < longest_late_slice_ns ? longest_slice_ns : longest_late_slice_ns;
+  const uint64_t longest = must_look ? longest_looking_slice_ns : patient;
   slice_ns_ = slice_ns_ >= longest / 2 ? longest : slice_ns_ * 2;
 }
 

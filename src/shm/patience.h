@@ -64,6 +64,8 @@ inline constexpr uint64_t first_slice_ns = 4 * ns_per_ms;
 // Where nobody is watched, or the OS tells of a death at once, a slice only finds what was lost. It doubles up to this, so that one who
 // waits for long costs next to nothing.
 inline constexpr uint64_t longest_slice_ns = 64 * ns_per_ms;
+// Of a wait that has lasted for a quarter of a second.
+inline constexpr uint64_t longest_late_slice_ns = 256 * ns_per_ms;
 // Of those who must look for themselves whether somebody lives: in the middle they learn of a death after half of this.
 inline constexpr uint64_t longest_looking_slice_ns = 25 * ns_per_ms;
 
@@ -92,7 +94,10 @@ class waiter {
   void sleep_no_more() { platform::long_sleep_end(memory_); }
 
   // There was progress: what is waited for next will perhaps come soon.
-  void begin_again() { slice_ns_ = first_slice_ns; }
+  void begin_again() {
+    slice_ns_ = first_slice_ns;
+    slept_ns_ = 0;
+  }
 
   // Whether the last sleep ended by itself, so that it is time to look whether others live.
   bool should_look_around() const { return look_around_; }
@@ -103,6 +108,7 @@ class waiter {
  private:
   const patience& limits_;
   uint64_t slice_ns_ = first_slice_ns;
+  uint64_t slept_ns_ = 0;  // in slices, since the last progress
   platform::long_sleep memory_;
   bool look_around_ = false;
   bool interrupted_ = false;
