@@ -19,7 +19,8 @@ class spinner {
  public:
   // `most_pauses`: 32 take about a microsecond. `looks`: before the first of them, for who waits for an answer that may come sooner
   // than a pause is over; a thousand take less than a microsecond. Not for a word that the other side must write to while we look.
-  explicit spinner(int most_pauses = 64, int looks = 0) : most_pauses_(most_pauses), looks_(looks) {}
+  explicit spinner(int most_pauses, int looks = 0) : most_pauses_(most_pauses), looks_(looks) {}
+  spinner() : spinner(64) {}
 
   // `ready()` takes what is waited for, if it is there.
   template <class Ready>
