@@ -179,6 +179,22 @@ typedef struct kith_share {
   const void *object; /* a handle of any of these kinds */
 } kith_share;
 
+/* What an object is, where that is told at run time: see kith_channel_recv_object. */
+enum {
+  KITH_OBJECT_NONE = 0,
+  KITH_OBJECT_PROCESS = 1,
+  KITH_OBJECT_MEMORY = 2,
+  KITH_OBJECT_ARRAY = 3,
+  KITH_OBJECT_VALUE = 4,
+  KITH_OBJECT_LOCK = 5,
+  KITH_OBJECT_CHANNEL = 6,
+  KITH_OBJECT_SEMAPHORE = 7,
+  KITH_OBJECT_CONDITION = 8,
+  KITH_OBJECT_EVENT = 9,
+  KITH_OBJECT_BARRIER = 10,
+  KITH_OBJECT_QUEUE = 12
+};
+
 /* ==== process ======================================================================================================= */
 
 /* A function that a child runs. The argument is the child's own copy (aligned for any type; NULL when the size is 0), good
@@ -758,11 +774,18 @@ KITH_API int32_t kith_wait_interruptible(int32_t on);
 
 /* ==== channel ======================================================================================================= */
 
+enum {
+  KITH_CHANNEL_LOW_CPU = 1,    /* no call spins: who must wait sleeps at once. Slower by a system call or two a message, and no core is warm */
+  KITH_CHANNEL_SHARED_ENDS = 2 /* an end may have several holders: giving it to a child copies it. See kith_channel_create */
+};
+
 typedef struct kith_channel_options {
-  uint32_t struct_size; /* sizeof(kith_channel_options) */
-  uint32_t flags;       /* none yet: 0 */
-  uint64_t ring_size;   /* bytes that each direction holds before a sender must wait: a power of two from 4096 to 2^30; 0: 65536.
-                           It does not bound the size of a message */
+  uint32_t struct_size;   /* sizeof(kith_channel_options) */
+  uint32_t flags;         /* KITH_CHANNEL_... */
+  uint64_t ring_size;     /* bytes that each direction holds before a sender must wait: a power of two from 4096 to 2^30; 0: 65536.
+                             It does not bound the size of a message */
+  uint64_t large_message; /* messages of at least so many bytes go as memory of their own: the sender does not wait until the receiver
+                             has read them, and kith_channel_peek shows them where they lie. 0: none; otherwise at least 4096 */
 } kith_channel_options;
 
 /* Creates a channel: two connected ends, for whole messages of any size, in both directions. Give an end to a child (see kith_share).
@@ -770,6 +793,10 @@ typedef struct kith_channel_options {
  * What was sent is received in order, whole, once; all of it before the end of the channel is told. The other end is closed in
  * good order (KITH_E_CLOSED) by kith_channel_close and by kith_child_main; if its holder ended in another way, the end is
  * KITH_E_PEER_DIED.
+ *
+ * With KITH_CHANNEL_SHARED_ENDS each end may have several holders, in several processes, who take turns: a message goes to one of them. The
+ * end is closed when its last holder has closed it; if one of them died without, the end is KITH_E_PEER_DIED when all are gone. A message is
+ * then at most half a ring, and carries no object.
  * Returns: KITH_OK; KITH_E_INVALID (out NULL, a ring_size that is not allowed); KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY;
  * KITH_E_LIMIT; KITH_E_OS.
  * Lifetime: *out_a and *out_b are yours. Threads: any. Since: 0.1 */
@@ -797,6 +824,71 @@ KITH_API kith_status kith_channel_send(kith_channel *channel, const void *data, 
  * KITH_E_INVALID.
  * Threads: any; each message goes to one of them. Since: 0.1 */
 KITH_API kith_status kith_channel_recv(kith_channel *channel, void *buffer, size_t capacity, size_t *out_size, int64_t timeout_ms);
+
+/* Sends several messages, which lie one behind the other in `data`; sizes[i] is the size of message i. The receiver may find the first before
+ * the last is sent.
+ * *out_sent is how many were sent, also when the call fails (may be NULL).
+ * Returns: as kith_channel_send, for the first message that was not sent; KITH_E_INVALID also when the sizes add up to more than memory holds.
+ * Threads: any; messages of several threads do not mix, but those of two calls may alternate. Since: 0.1 */
+KITH_API kith_status kith_channel_send_many(kith_channel *channel, const void *data, const size_t *sizes, size_t count, size_t *out_sent,
+                                            int64_t timeout_ms);
+
+/* Receives as many messages as are there, fit the buffer, and are at most `most`; waits for the first one only. They are put one behind the
+ * other into the buffer; sizes[i] is the size of message i, *out_count their number.
+ * Returns: as kith_channel_recv, for the first message (KITH_E_TOO_LARGE: sizes[0] is the size that is needed). What would be told of a later
+ * one is told by the next call. Threads: any; each message goes to one of them. Since: 0.1 */
+KITH_API kith_status kith_channel_recv_many(kith_channel *channel, void *buffer, size_t capacity, size_t *sizes, size_t most,
+                                            size_t *out_count, int64_t timeout_ms);
+
+/* Gives room for a message of up to `size` bytes in the channel itself, to be written in place; kith_channel_commit sends it. Waits while there
+ * is no room. Room for more than half a ring is memory of its own, as for large_message.
+ * Until commit or abort the thread has the turn to send: sends of other threads wait, its own are KITH_E_DEADLOCK. *out_data is aligned to 16.
+ * Returns: as kith_channel_send; KITH_E_DEADLOCK (this thread has reserved room already); KITH_E_TOO_LARGE (more than half a ring, with shared
+ * ends); KITH_E_NO_MEMORY.
+ * Lifetime: *out_data until commit, abort, or the close of this end. Threads: commit or abort in the same thread. Since: 0.1 */
+KITH_API kith_status kith_channel_reserve(kith_channel *channel, size_t size, void **out_data, int64_t timeout_ms);
+
+/* Sends the first `size` bytes of what was reserved.
+ * Returns: KITH_OK; KITH_E_NOT_OWNER (this thread has reserved nothing); KITH_E_TOO_LARGE (more than was reserved: nothing is sent, the room
+ * stays reserved); KITH_E_CLOSED, KITH_E_PEER_DIED, KITH_E_PROTOCOL (nothing is sent, the room is given back); KITH_E_INVALID. Since: 0.1 */
+KITH_API kith_status kith_channel_commit(kith_channel *channel, size_t size);
+
+/* Gives back what was reserved; nothing is sent. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_INVALID. Since: 0.1 */
+KITH_API kith_status kith_channel_abort(kith_channel *channel);
+
+/* Shows the next message where it lies, waiting until there is one whole. kith_channel_consume then takes it, kith_channel_release leaves it.
+ * Until then the thread has the turn to receive: other threads wait, its own calls that receive are KITH_E_DEADLOCK.
+ * The bytes are the sender's, who is able to change them at any time: check a copy, if it is not to be trusted. They are shown in place when
+ * they lie there in one piece, else in a copy.
+ * Returns: as kith_channel_recv, but never KITH_E_TOO_LARGE; KITH_E_DEADLOCK (this thread has peeked already).
+ * Lifetime: *out_data until consume, release, or the close of this end. Threads: consume or release in the same thread. Since: 0.1 */
+KITH_API kith_status kith_channel_peek(kith_channel *channel, const void **out_data, size_t *out_size, int64_t timeout_ms);
+
+/* Takes the message that was shown. Returns: KITH_OK; KITH_E_NOT_OWNER (this thread was shown none); KITH_E_INVALID. Since: 0.1 */
+KITH_API kith_status kith_channel_consume(kith_channel *channel);
+
+/* Leaves the message that was shown where it is, for the next call. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_INVALID. Since: 0.1 */
+KITH_API kith_status kith_channel_release(kith_channel *channel);
+
+/* Sends an object, and a message beside it (data may be NULL when the size is 0; at most a quarter of a ring, less 96 bytes).
+ *
+ * Memory, arrays, values, locks, semaphores, conditions, events, barriers and queues are shared: both sides hold them then. A channel end
+ * moves: the sender's handle is KITH_E_MOVED afterwards, and when the call fails nothing has moved. Of a process the receiver can wait for the
+ * end. Nothing leaks when either side dies in between. An end cannot be sent through its own channel.
+ * Returns: as kith_channel_send; KITH_E_MISMATCH (an object that cannot be sent: a lock that belongs to an array or value, a kith_cancel, an end
+ * of this channel); KITH_E_BUSY, KITH_E_MOVED (a channel end that is in use, or gone); KITH_E_TOO_LARGE; KITH_E_UNSUPPORTED (shared ends);
+ * KITH_E_DENIED (Windows: the receiver's process does not let this one hand over anything); KITH_E_LIMIT.
+ * Threads: any. Platforms: on Windows it also waits until the receiver has taken its end. Since: 0.1 */
+KITH_API kith_status kith_channel_send_object(kith_channel *channel, const void *object, const void *data, size_t size, int64_t timeout_ms);
+
+/* Receives the next message, and the object that came with it. *out_kind says what it is (KITH_OBJECT_...), *out_object is its handle, to be
+ * used as that type: kith_array * for KITH_OBJECT_ARRAY. A message without an object gives KITH_OBJECT_NONE and NULL. The other calls that
+ * receive leave a message with an object where it is, and are KITH_E_MISMATCH.
+ * Returns: as kith_channel_recv; KITH_E_NO_MEMORY, KITH_E_LIMIT (for the object: it stays for the next call); KITH_E_PROTOCOL, KITH_E_MISMATCH
+ * (what came is no object of ours: the message is dropped).
+ * Lifetime: *out_object is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_channel_recv_object(kith_channel *channel, void **out_object, int32_t *out_kind, void *buffer, size_t capacity,
+                                              size_t *out_size, int64_t timeout_ms);
 
 /* Closes this end. What was sent before is still received by the other side, which is then told KITH_E_CLOSED.
  * Threads: any; never blocks. Since: 0.1 */
@@ -867,6 +959,58 @@ KITH_API kith_status kith_queue_join(kith_queue *queue, int64_t timeout_ms);
 /* Lets go of the queue. For the others it goes on: see kith_queue_shutdown.
  * Threads: any; never blocks. Since: 0.1 */
 KITH_API void kith_queue_close(kith_queue *queue);
+
+/* ==== waiting for many ============================================================================================== */
+
+enum {
+  KITH_WAIT_READ = 1, /* a message, an item, a set event, the end of a process, or the end of a channel or queue */
+  KITH_WAIT_WRITE = 2 /* room: a send or put of a quarter of the ring (and at least of one small message) would not wait; or the end */
+};
+
+enum {
+  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue or kith_event */
+  KITH_WAIT_HANDLE = 1, /* POSIX: any descriptor that poll() takes. Windows: any HANDLE that can be waited for (KITH_WAIT_READ only) */
+  KITH_WAIT_SOCKET = 2  /* POSIX: as KITH_WAIT_HANDLE. Windows: a SOCKET; looked at every few milliseconds */
+};
+
+typedef struct kith_wait_item {
+  const void *object; /* KITH_WAIT_OBJECT; else NULL */
+  int64_t handle;     /* KITH_WAIT_HANDLE, KITH_WAIT_SOCKET; else 0 */
+  uint32_t what;      /* KITH_WAIT_OBJECT, _HANDLE, _SOCKET */
+  uint32_t events;    /* KITH_WAIT_READ, KITH_WAIT_WRITE, or both; 0: KITH_WAIT_READ */
+  uint32_t ready;     /* out: which of them came. KITH_WAIT_READ also when the wait for it failed: the next call on the object says why */
+  uint32_t reserved;  /* 0 */
+} kith_wait_item;
+
+/* Waits until at least one of the items is ready, and marks all that are, so none starves. Nothing is taken: another thread or process may be
+ * quicker, so go on with timeout 0. Any number of items; the same object may be there twice.
+ * *out_ready is how many items are ready.
+ * Returns: KITH_OK; KITH_E_TIMEOUT; KITH_E_CANCELLED; KITH_E_INTERRUPTED (`ready` is 0 in all items then); KITH_E_INVALID (items NULL with a count
+ * above 0, an unknown event, a closed object); KITH_E_MISMATCH (an object of another kind, a handle that cannot be waited for);
+ * KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS. Without items it waits for its deadline.
+ * Threads: any. Platforms: without pidfd or kqueue the end of a process is noticed after 25 ms. Since: 0.1 */
+KITH_API kith_status kith_wait_any(kith_wait_item *items, size_t count, size_t *out_ready, int64_t timeout_ms);
+
+/* The handle by which a loop of your own (epoll, kqueue, libuv, WaitForMultipleObjects) can wait for the object.
+ *
+ * The rule: call kith_poll_arm; when that is KITH_OK wait until the handle is readable (a descriptor) or signalled (a HANDLE); when it is
+ * KITH_E_BUSY, or the wait is over, use the object with timeout 0 until that is KITH_E_TIMEOUT, and begin again. Never read from the handle, and
+ * never wait without having armed: what came before does not make it ready. For processes arming does nothing.
+ * Look at the object every second or so all the same: when a process dies that was about to tell you, nothing tells you.
+ * Returns: KITH_OK; KITH_E_UNSUPPORTED (this OS has none for this object); KITH_E_INVALID; KITH_E_MOVED; KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out_handle until the object is closed; it is the object's. Threads: any, but one at a time arms and waits. Since: 0.1 */
+KITH_API kith_status kith_channel_poll_handle(kith_channel *channel, int64_t *out_handle);
+KITH_API kith_status kith_queue_poll_handle(kith_queue *queue, int64_t *out_handle);
+KITH_API kith_status kith_event_poll_handle(kith_event *event, int64_t *out_handle);
+KITH_API kith_status kith_process_poll_handle(kith_process *process, int64_t *out_handle);
+
+/* Asks that the object's handle becomes ready when one of the events comes (0: KITH_WAIT_READ). See kith_channel_poll_handle.
+ * Returns: KITH_OK (nothing is there yet: wait); KITH_E_BUSY (something is there, the end included: use the object); KITH_E_INVALID;
+ * KITH_E_MISMATCH (an object that has no such handle, or no such event); KITH_E_MOVED. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_poll_arm(const void *object, uint32_t events);
+
+/* Takes that back: saves the others the work of telling. Returns: KITH_OK; KITH_E_INVALID; KITH_E_MISMATCH. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_poll_disarm(const void *object);
 
 #ifdef __cplusplus
 }
