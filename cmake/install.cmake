@@ -29,7 +29,7 @@ list(JOIN options " " options)
 set(KITH_STATIC_LIBRARIES "${bundled} ${options}")
 
 install(DIRECTORY include/kith DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
-install(TARGETS kith kith_shared EXPORT kithTargets)
+install(TARGETS kith kith_shared kith_uv EXPORT kithTargets)
 install(EXPORT kithTargets NAMESPACE kith:: DESTINATION ${KITH_PACKAGE_FOLDER})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
@@ -39,7 +39,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/kithConfigVersion.cmake C
 install(FILES ${PROJECT_BINARY_DIR}/kithConfig.cmake ${PROJECT_BINARY_DIR}/kithConfigVersion.cmake
   DESTINATION ${KITH_PACKAGE_FOLDER})
 
-foreach(name IN ITEMS kith kith-static)
+foreach(name IN ITEMS kith kith-static kith-uv)
   configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()

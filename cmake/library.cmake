@@ -65,6 +65,14 @@ else()
   set_target_properties(kith_shared PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 endif()
 
+# Beside either of the two. With the libuv of the program: a loop belongs to the libuv that made it.
+add_library(kith_uv STATIC ${KITH_UV_SOURCES})
+add_library(kith::kith_uv ALIAS kith_uv)
+kith_set_library_flags(kith_uv)
+target_link_libraries(kith_uv PUBLIC kith::libuv)
+target_include_directories(kith_uv INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+
 # For the tests: the same library upon the other ways to wait (tests/CMakeLists.txt).
 if(KITH_BUILD_TESTS AND CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT KITH_PORTABLE)
   kith_add_static_library(kith_parking ${PROJECT_SOURCE_DIR}/src/posix/wait_parking.cpp)

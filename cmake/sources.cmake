@@ -6,9 +6,9 @@ set(shared
   array barrier boot_reader boot_writer channel channel_wait child condition entry environment event lock lock_wait memory mutex object
   options process queue segment_object semaphore share status value version waiting)
 set(shm barrier condition element event lock_word patience queue ring segment semaphore)
-set(posix error fork handle process stream system)
+set(posix error fork handle parcel process stream system)
 set(win32
-  access_rules command_line environment_block error exit fence fork handle identity memory module process program
+  access_rules command_line environment_block error exit fence fork handle identity memory module parcel process program
   spawn stream system utf16)
 
 # Of a kernel's own calls there are several versions of a file; here the choice is made, once.
@@ -34,3 +34,13 @@ set(KITH_SOURCES ${shared} ${shm} ${port})
 list(TRANSFORM KITH_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/)
 list(TRANSFORM KITH_SOURCES APPEND .cpp)
 set(KITH_WAIT_SOURCE ${PROJECT_SOURCE_DIR}/src/${KITH_PLATFORM}/${wait}.cpp)
+
+# kith_uv, the libuv integration: a library of its own, made of kith.h and libuv alone.
+if(WIN32)
+  set(readiness readiness_win32)
+else()
+  set(readiness readiness_posix)
+endif()
+set(KITH_UV_SOURCES send take watch ${readiness})
+list(TRANSFORM KITH_UV_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/src/uv/)
+list(TRANSFORM KITH_UV_SOURCES APPEND .cpp)

@@ -124,9 +124,9 @@ def check_each_file():
 
 
 def public_functions(header):
-    """Yields (name, returns void, comment directly above, line) of each KITH_API function."""
+    """Yields (name, returns void, comment directly above, line) of each public function."""
     text = read(header)
-    for match in re.finditer(r"^KITH_API\s+([^;(]*?)\b(kith_\w+)\s*\(", text, re.M):
+    for match in re.finditer(r"^KITH_(?:UV_)?API\s+([^;(]*?)\b(kith_\w+)\s*\(", text, re.M):
         above = text[: match.start()].rstrip("\n")
         comment = above[above.rfind("/*") :] if above.endswith("*/") else ""
         yield match.group(2), match.group(1).strip() == "void", comment, text.count("\n", 0, match.start()) + 1

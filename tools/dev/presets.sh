@@ -3,7 +3,7 @@
 # Part of ./dev: builds and tests presets, and keeps the table that is printed at the end.
 
 passed=0 failed=0 skipped=0
-table="" remarks=""
+table="" remarks="" failures=""
 
 # build PRESET [BUILD OPTION...]
 build() {
@@ -68,6 +68,8 @@ count_tests() {
   # ctest can fail without a failed case: when it found none.
   if [ "$result" != 0 ] && [ "$bad" = 0 ]; then cases=$((cases + 1)) bad=1; fi
   row "$name" "$cases" $((cases - bad - left_out)) "$bad" "$left_out" $(($(date +%s) - began))
+  [ "$bad" = 0 ] || failures="$failures$(python3 tools/dev/failures.py "$results" "$name")
+"
   reasons=$(sed -n 's/.*\(skipped: .*\)/\1/p' "$results" | sort | uniq -c)
   [ -z "$reasons" ] || remarks="$remarks$name:
 $reasons
@@ -111,7 +113,7 @@ not_run() { remarks="${remarks}not run: $1 ($2)
 finish() {
   say "result"
   printf '%-26s %6s %7s %7s %8s %8s\n%s\n' preset cases passed failed skipped seconds "$table"
-  printf '%s' "$remarks"
+  printf '%s' "$remarks$failures"
   echo "$passed passed, $failed failed, $skipped skipped"
   [ "$failed" = 0 ] || exit 1
 }
