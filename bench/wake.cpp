@@ -154,7 +154,7 @@ std::vector<subject> passers(int count, int pause_us) {
 
 // ---- only waiting -----------------------------------------------------------------------------------------------------------------
 
-constexpr int64_t idle_ms = 2'000;
+constexpr int64_t idle_ms = 5'000;
 
 // Waits for what never comes, and tells which share of a core that took.
 int32_t wait_idly(const void* argument, size_t) {
