@@ -3,7 +3,7 @@
 
 function(kith_add_soak name library seconds)
   add_executable(${name} crash/soak.cpp crash/soak_objects.cpp crash/soak_parent.cpp crash/soak_report.cpp
-    crash/soak_worker.cpp crash/soak_${KITH_PLATFORM}.cpp)
+    crash/soak_worker.cpp crash/soak_messages.cpp crash/soak_${KITH_PLATFORM}.cpp)
   kith_set_common_flags(${name})
   target_link_libraries(${name} PRIVATE ${library})
   if(CMAKE_CROSSCOMPILING AND NOT CMAKE_CROSSCOMPILING_EMULATOR)

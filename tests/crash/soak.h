@@ -20,7 +20,10 @@ inline constexpr uint32_t signals_at_first = 4;
 inline constexpr uint32_t most_signals = 8;
 inline constexpr uint64_t queue_capacity = 3;
 inline constexpr uint32_t barrier_parties = 2;
-inline constexpr int64_t longest_wait_ms = 5'000;  // for what is there, or comes regularly
+inline constexpr uint64_t line_ring = 4096;
+inline constexpr uint64_t item_room = 8192;
+// For what is there, or comes regularly. Long beside the moments in which a virtual machine stands still.
+inline constexpr int64_t longest_wait_ms = 10'000;
 
 // What is being soaked.
 enum object_id : uint32_t {
@@ -34,6 +37,8 @@ enum object_id : uint32_t {
   auto_event,
   manual_event,
   barrier,
+  message_line,  // a channel between each worker and the parent
+  item_queue,
   object_count
 };
 extern const char* const object_names[object_count + 1];  // the last one: none yet
@@ -65,7 +70,15 @@ struct ticket_room : room {
 };
 
 // What a worker was about when it was killed, where it is unknown afterwards whether it has done it.
-enum doubt : uint32_t { no_doubt, taking_signal, giving_signal, passing_barrier, doubt_count };
+enum doubt : uint32_t {
+  no_doubt,
+  taking_signal,
+  giving_signal,
+  passing_barrier,
+  putting_item,
+  taking_item,
+  doubt_count
+};
 
 // One worker's place, which its successors take over: counters go on. Only the worker writes, except where it says otherwise.
 struct alignas(64) place {
@@ -85,6 +98,11 @@ struct alignas(64) place {
   std::atomic<uint64_t>
       barriers_early;  // timed out before the time, as the table was held by a suspended one
   std::atomic<uint64_t> tickets_taken;
+  std::atomic<uint64_t> messages_sent;  // by this worker; the parent clears it for the next one
+  std::atomic<uint64_t> messages_received;
+  std::atomic<uint64_t> messages_given_up;
+  std::atomic<uint64_t> items_put;
+  std::atomic<uint64_t> items_taken;
   std::atomic<uint64_t> uses[object_count];
   std::atomic<uint64_t> deaths_told[object_count];
   std::atomic<uint64_t> longest_wait_us[object_count];
@@ -120,13 +138,15 @@ struct objects {
   kith_event* auto_reset = nullptr;
   kith_event* manual = nullptr;
   kith_barrier* barrier = nullptr;
+  kith_queue* items = nullptr;
+  kith_channel* line = nullptr;  // a worker's; its end only
 };
 
-inline constexpr size_t share_count = 14;
+inline constexpr size_t share_count = 15;
 
 bool create_objects(objects& all);
 bool inherit_objects(objects& all);
-void list_shares(const objects& all, kith_share (&shares)[share_count]);
+void list_shares(const objects& all, kith_share* shares);  // share_count of them; the line is not among them
 void close_objects(objects& all);
 
 // ---- somebody who uses them --------------------------------------------------------------------------------------------------
@@ -142,10 +162,18 @@ enum operation_id : uint32_t {
   setting,
   clearing,
   resetting,
+  putting,
+  taking,
   outside,
   operation_count
 };
 extern const char* const operation_names[operation_count];
+
+// The last item of a place that somebody took.
+struct item_seen {
+  uint64_t sender = 0;
+  uint64_t number = 0;
+};
 
 // A worker, or the parent.
 struct actor {
@@ -155,6 +183,8 @@ struct actor {
   uint64_t me = 0;  // differs between all that ever were; the low byte is the place
   uint64_t random = 0;
   uint64_t permits_taken = 0;
+  uint64_t items_made = 0;
+  item_seen items_seen[most_workers + 1];
   bool wrong = false;  // an invariant does not hold: mine->failure says which
 };
 
@@ -187,6 +217,12 @@ void leave(actor& self, kith_lock* lock, room& where);
 // One turn of each kind.
 using turn = void (*)(actor& self);
 extern const turn turns[object_count];
+
+// soak_messages.cpp
+void use_line(actor& self);
+void use_items(actor& self);
+kith_status put_item(actor& self, int64_t timeout_ms);
+kith_status take_item(actor& self, int64_t timeout_ms);
 
 // What the parent does with the queue and the ticket office, too.
 void repair_queue(actor& self);

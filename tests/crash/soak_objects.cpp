@@ -8,13 +8,13 @@
 namespace soak {
 
 const char* const object_names[object_count + 1] = {
-    "lock",       "recursive lock",     "lock of an array", "semaphore",    "signal semaphore",
-    "queue",      "ticket (condition)", "auto-reset event", "manual event", "barrier",
-    "nothing yet"};
+    "lock",    "recursive lock",     "lock of an array", "semaphore",    "signal semaphore",
+    "queue",   "ticket (condition)", "auto-reset event", "manual event", "barrier",
+    "channel", "items (queue)",      "nothing yet"};
 
 const char* const operation_names[operation_count] = {
-    "starting", "acquire", "acquire again", "release", "mark consistent", "wait",
-    "notify",   "set",     "clear",         "reset",   "outside a call"};
+    "starting", "acquire", "acquire again", "release",     "mark consistent", "wait",          "notify",
+    "set",      "clear",   "reset",         "send or put", "receive or get",  "outside a call"};
 
 // ---- objects -----------------------------------------------------------------------------------------------------------------
 
@@ -45,6 +45,13 @@ bool create_locks(objects& all) {
          kith_array_create(KITH_U64, words, nullptr, &all.array) == KITH_OK;
 }
 
+bool create_items(objects& all) {
+  kith_queue_options options{};
+  options.struct_size = sizeof options;
+  options.capacity = item_room;
+  return kith_queue_create(&options, &all.items) == KITH_OK;
+}
+
 bool create_conditions(objects& all) {
   return kith_condition_create(nullptr, &all.not_empty) == KITH_OK &&
          kith_condition_create(nullptr, &all.not_full) == KITH_OK &&
@@ -59,7 +66,7 @@ bool create_objects(objects& all) {
          create_semaphores(all) && create_conditions(all) &&
          kith_event_create(&auto_reset, &all.auto_reset) == KITH_OK &&
          kith_event_create(nullptr, &all.manual) == KITH_OK &&
-         kith_barrier_create(barrier_parties, nullptr, &all.barrier) == KITH_OK;
+         kith_barrier_create(barrier_parties, nullptr, &all.barrier) == KITH_OK && create_items(all);
 }
 
 bool inherit_objects(objects& all) {
@@ -76,10 +83,12 @@ bool inherit_objects(objects& all) {
          kith_condition_inherit("ticket posted", &all.ticket_posted) == KITH_OK &&
          kith_event_inherit("auto-reset", &all.auto_reset) == KITH_OK &&
          kith_event_inherit("manual", &all.manual) == KITH_OK &&
-         kith_barrier_inherit("barrier", &all.barrier) == KITH_OK;
+         kith_barrier_inherit("barrier", &all.barrier) == KITH_OK &&
+         kith_queue_inherit("items", &all.items) == KITH_OK &&
+         kith_channel_inherit("line", &all.line) == KITH_OK;
 }
 
-void list_shares(const objects& all, kith_share (&shares)[share_count]) {
+void list_shares(const objects& all, kith_share* shares) {
   const kith_share listed[share_count] = {{"board", all.memory},
                                           {"plain", all.plain},
                                           {"recursive", all.recursive},
@@ -93,7 +102,8 @@ void list_shares(const objects& all, kith_share (&shares)[share_count]) {
                                           {"ticket posted", all.ticket_posted},
                                           {"auto-reset", all.auto_reset},
                                           {"manual", all.manual},
-                                          {"barrier", all.barrier}};
+                                          {"barrier", all.barrier},
+                                          {"items", all.items}};
   for (size_t i = 0; i < share_count; ++i) shares[i] = listed[i];
 }
 
@@ -111,6 +121,8 @@ void close_objects(objects& all) {
   kith_event_close(all.auto_reset);
   kith_event_close(all.manual);
   kith_barrier_close(all.barrier);
+  kith_queue_close(all.items);
+  kith_channel_close(all.line);
   kith_memory_close(all.memory);
   all = {};
 }

@@ -9,7 +9,7 @@ namespace {
 constexpr uint64_t abort_interval_us = 300'000;
 constexpr int most_tries = 5;
 constexpr uint64_t too_many_sets = 50;
-constexpr uint64_t too_long_for_sets_us = 1'000'000;
+constexpr uint64_t too_long_for_sets_us = longest_wait_ms * 1'000;
 
 uint64_t up_to(parent& all, uint64_t bound) { return next_random(all.self.random) % bound; }
 
@@ -23,18 +23,21 @@ bool start_worker(parent& all, uint32_t at) {
   where.object = object_count;
   where.operation = starting;
   const worker_argument argument{++all.done.started, next_random(all.self.random), at, 0};
-  kith_share shares[share_count];
+  kith_channel* const line = open_line(all, at);
+  kith_share shares[share_count + 1];
   list_shares(all.self.all, shares);
+  shares[share_count] = {"line", line};
   kith_process_options options{};
   options.struct_size = sizeof options;
   options.entry = work;
   options.argument = &argument;
   options.argument_size = sizeof argument;
   options.shares = shares;
-  options.share_count = share_count;
+  options.share_count = share_count + 1;
   kith_status status = kith_process_spawn(&options, &one.process);
   for (int tries = 1; tries < most_tries && status == KITH_E_OS && may_spawn_again(); ++tries)
     status = kith_process_spawn(&options, &one.process);
+  kith_channel_close(line);  // the worker's now
   if (status != KITH_OK) {
     fail(all.self, "kith_process_spawn gave %s, of the OS %d", kith_status_name(status), kith_os_error());
     return false;
@@ -58,6 +61,7 @@ void bury(parent& all, uint32_t at, int32_t expected_kind) {
     fail(all.self, "a worker ended by itself there: kind %d, code %lld", end.kind,
          static_cast<long long>(end.code));
   }
+  if (where.failed == 0) finish_line(all, at, end.kind == KITH_EXIT_KILLED);
   kith_process_close(one.process);
   one.process = nullptr;
   // The next one begins anew; what the last one held is the library's business.
@@ -212,6 +216,9 @@ void feed(parent& all) {
   feed_queue(all);
   feed_barrier(all);
   feed_tickets(all);
+  feed_items(all);
+  for (uint32_t at = 0; at < all.wanted.workers && !all.self.wrong; ++at)
+    if (all.workers[at].process != nullptr) feed_line(all, at);
 }
 
 // ---- watching ----------------------------------------------------------------------------------------------------------------

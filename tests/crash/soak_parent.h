@@ -14,6 +14,9 @@ struct plan {
 
 struct worker {
   kith_process* process = nullptr;
+  kith_channel* line = nullptr;  // our end
+  std::atomic<uint64_t> sent{0};
+  std::atomic<uint64_t> received{0};
   uint64_t name = 0;
   uint64_t progress_seen = 0;
   uint64_t progress_seen_us = 0;
@@ -33,6 +36,7 @@ struct tally {
   uint64_t doubts[doubt_count] = {};  // kills by what the killed was about
   uint64_t kills_at[object_count] = {};
   uint64_t tickets_posted = 0;
+  uint64_t messages = 0;
 };
 
 struct parent {
@@ -56,6 +60,14 @@ void kill_worker(parent& all, uint32_t at);
 void feed(parent& all);
 // Nobody ends by itself, nobody fails, everybody gets on.
 void look_after(parent& all);
+
+// ---- soak_messages.cpp ---------------------------------------------------------------------------------------------------------
+
+kith_channel* open_line(parent& all, uint32_t at);
+void feed_line(parent& all, uint32_t at);
+void finish_line(parent& all, uint32_t at, bool killed);
+void feed_items(parent& all);
+void check_items(parent& all);
 
 // ---- soak_report.cpp -----------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@
 
 namespace soak {
 
-const int64_t stuck_after_ms = 10'000;
+const int64_t stuck_after_ms = 20'000;
 
 bool suspend(int64_t pid) { return kill(static_cast<pid_t>(pid), SIGSTOP) == 0; }
 

@@ -404,14 +404,14 @@ void use_barrier(actor& self) {
 
 const turn turns[object_count] = {use_plain_lock,   use_recursive_lock, use_array_lock, use_permit,
                                   use_signals,      use_queue,          use_tickets,    use_auto_event,
-                                  use_manual_event, use_barrier};
+                                  use_manual_event, use_barrier,        use_line,       use_items};
 
 // ---- the worker --------------------------------------------------------------------------------------------------------------
 
 namespace {
 
 // So many of one kind in a row: few where one waits for the parent, many where there is contention for microseconds.
-constexpr uint64_t most_turns[object_count] = {400, 400, 400, 400, 400, 100, 2, 10, 4, 50};
+constexpr uint64_t most_turns[object_count] = {400, 400, 400, 400, 400, 100, 2, 10, 4, 50, 60, 200};
 
 bool goes_on(const actor& self) { return self.notes->stop == 0 && !self.wrong; }
 

@@ -74,7 +74,7 @@ struct frozen {
   uint64_t permits[permit_count];
   uint64_t count;
   uint64_t condition_words[watched_condition_words];
-  bool notified;
+  uint32_t notified;
   bool victim_returned;
   uint64_t event;
   uint64_t phase;
@@ -223,5 +223,6 @@ std::span<const scenario> condition_scenarios();
 std::span<const scenario> event_scenarios();
 std::span<const scenario> barrier_scenarios();
 std::span<const scenario> queue_scenarios();
+std::span<const scenario> channel_scenarios();
 
 }  // namespace stepkill

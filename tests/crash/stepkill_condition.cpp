@@ -195,7 +195,7 @@ void let_a_new_waiter_be_notified_after_the_notifier(world& w, const frozen& the
 // The victim's word is free after it was notified only when it took the notification; else the waiter gets it.
 void let_the_other_waiter_be_notified(world& w, const frozen& then, judgement& verdict) {
   verdict.came_back("the notifier", await_survivor(w, 1, then.killed_at), KITH_OK);
-  const bool taken = then.notified && then.condition_words[1] == 0;
+  const bool taken = then.notified != 0 && then.condition_words[1] == 0;
   if (taken) {
     verdict.must(then.victim_returned || names_dead(w, then.lock), "it is taken when the lock is held again");
     verdict.must(!is_back(w, 0) && (word_of(w, 0) & state_mask) == waiting,

@@ -40,12 +40,13 @@ void reset(world& w) {
 frozen look(const world& w) {
   const shared_state& from = *w.shared;
   frozen seen{};
+  // First: a helper says what it has done after it has done it, so that what it says was done stands in the words that follow.
+  seen.notified = from.notified.load();
   seen.lock = from.lock.word.load();
   for (uint32_t i = 0; i < permit_count; ++i) seen.permits[i] = from.permits[i].load();
   seen.count = from.semaphore.count.load();
   for (uint32_t i = 0; i < watched_condition_words; ++i)
     seen.condition_words[i] = from.condition_words[i].load();
-  seen.notified = from.notified.load() != 0;
   seen.victim_returned = from.victim_returned.load() != 0;
   seen.event = from.event.word.load();
   seen.phase = from.barrier.phase.load();
