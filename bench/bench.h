@@ -24,6 +24,7 @@ void bench_lock(table& out, const settings& how);
 void bench_wake(table& out, const settings& how);
 void bench_start(table& out, const settings& how);
 void bench_channel(table& out, const settings& how);
+void bench_ways(table& out, const settings& how);
 void bench_queue(table& out, const settings& how);
 
 [[noreturn]] void fail(kith_status status, const char* what);

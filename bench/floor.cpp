@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bench.h"
+#include "yardsticks.h"
 
 namespace bench {
 
@@ -15,7 +16,8 @@ void await_value(const std::atomic<uint64_t>& word, uint64_t value, const std::a
   }
 }
 
-int32_t answer_pings(const void*, size_t) {
+int32_t answer_pings(const void* argument, size_t) {
+  if (*static_cast<const int32_t*>(argument) != 0) use_last_cpu();
   stage& s = inherited_stage();
   meet(s);
   for (uint64_t i = 1; s.stop.load(std::memory_order_relaxed) == 0; ++i) {
@@ -25,10 +27,11 @@ int32_t answer_pings(const void*, size_t) {
   return 0;
 }
 
-// ns for a cache line to go there and back.
-double cache_line_round(uint64_t count) {
+}  // namespace
+
+double cache_line_ns(uint64_t count, bool elsewhere) {
   const shared_stage s;
-  const partner other(answer_pings, 0, {s.share()});
+  const partner other(answer_pings, elsewhere ? 1 : 0, {s.share()});
   start_round(s.get());
   const stopwatch watch;
   for (uint64_t i = 1; i <= count; ++i) {
@@ -39,6 +42,8 @@ double cache_line_round(uint64_t count) {
   s->stop.store(1);
   return seconds * 1e9 / static_cast<double>(count);
 }
+
+namespace {
 
 // GB/s of memcpy between buffers that fit the cache of no CPU. They are given back: a fork copies what the parent has.
 double copy_round() {
@@ -56,7 +61,7 @@ void bench_floor(table& out, const settings& how) {
   const uint64_t count = how.quick ? 1'000 : 200'000;
   const int rounds = how.quick ? 1 : 9;
   out.add(measure_in_turns({"floor.rtt", "ns", better::smaller, "", {}}, rounds,
-                           {{"cache line", [=] { return cache_line_round(count); }}}));
+                           {{"cache line", [=] { return cache_line_ns(count, false); }}}));
   out.add(measure_in_turns({"floor.copy", "GB/s", better::larger, "", {}}, rounds, {{"memcpy", copy_round}}));
 }
 

@@ -50,6 +50,9 @@ struct wake_yardstick {
 };
 std::span<const wake_yardstick> wake_yardsticks();
 
+// ns for a cache line to go there and back between two processes that spin, wherever the OS puts them or the other one on the last CPU.
+double cache_line_ns(uint64_t count, bool elsewhere);
+
 double cpu_seconds();  // that this process has used
 
 // This process runs on the last CPU of the machine from now on. Where the OS cannot do that, nothing happens.

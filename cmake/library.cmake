@@ -5,7 +5,7 @@ include(cmake/flags.cmake)
 
 # The OS's own libraries that kith calls, by name.
 if(WIN32)
-  set(KITH_SYSTEM_LIBRARIES advapi32 bcrypt)
+  set(KITH_SYSTEM_LIBRARIES advapi32 bcrypt ws2_32)
 elseif(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   set(KITH_SYSTEM_LIBRARIES pthread dl rt)
 elseif(APPLE)

@@ -3,26 +3,27 @@
 # library with other wait files too (cmake/library.cmake); KITH_WAIT_SOURCE is the wait file of this target.
 
 set(shared
-  array barrier boot_reader boot_writer channel channel_wait child condition entry environment event lock lock_wait memory mutex object
-  options process queue segment_object semaphore share status value version waiting)
-set(shm barrier condition element event lock_word patience queue ring segment semaphore)
-set(posix error fork handle parcel process stream system)
+  array barrier boot_reader boot_writer channel channel_flags channel_large channel_many channel_object channel_poll channel_reception channel_send channel_turn channel_wait
+  channel_zero_copy child condition entry environment event lock lock_wait memory mutex object
+  object_transfer options poll process queue readiness segment_object semaphore share status value version wait_any waiting)
+set(shm barrier condition element event lock_word patience poll_flag queue ring segment semaphore)
+set(posix error foreign fork handle parcel process stream system wait_many)
 set(win32
-  access_rules command_line environment_block error exit fence fork handle identity memory module parcel process program
-  spawn stream system utf16)
+  access_rules bell command_line environment_block error exit fence foreign fork handle identity memory module parcel process program
+  spawn stream system utf16 wait_many)
 
 # Of a kernel's own calls there are several versions of a file; here the choice is made, once.
 if(WIN32)
   set(wait wait)
 elseif(APPLE)
-  list(APPEND posix exit_darwin fence_portable identity_darwin memory_portable module_macho spawn_darwin)
+  list(APPEND posix bell_portable exit_darwin fence_portable identity_darwin memory_portable module_macho spawn_darwin)
   set(wait wait_darwin)
 elseif(KITH_PORTABLE)
   # wait_darwin looks the Darwin calls up when it runs; where there are none it sleeps in short slices.
-  list(APPEND posix exit_portable fence_portable identity_linux memory_portable module_elf spawn_portable)
+  list(APPEND posix bell_portable exit_portable fence_portable identity_linux memory_portable module_elf spawn_portable)
   set(wait wait_darwin)
 else()
-  list(APPEND posix exit_linux fence_linux identity_linux io_ring_linux memory_linux module_elf spawn_linux)
+  list(APPEND posix bell_linux exit_linux fence_linux identity_linux io_ring_linux memory_linux module_elf spawn_linux)
   set(wait wait_linux)
 endif()
 

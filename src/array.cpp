@@ -10,9 +10,6 @@ using namespace kith;
 
 namespace {
 
-constexpr segment_class array_class{
-    {object_kind::array, segment_object_begin_close, segment_object_destroy}, shm::segment_kind::array, true};
-
 // The address of an element; nullptr: no such element.
 void* element_at(const segment_object& self, size_t index) {
   const shm::segment& segment = self.segment();
@@ -30,6 +27,9 @@ kith_status on_element(kith_array* array, size_t index, Operation operation) {
 }
 
 }  // namespace
+
+constexpr segment_class kith::array_class{
+    {object_kind::array, segment_object_begin_close, segment_object_destroy}, shm::segment_kind::array, true};
 
 kith_status kith_array_create(kith_type type, size_t count, const kith_array_options* options,
                               kith_array** out) {

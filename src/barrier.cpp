@@ -21,10 +21,10 @@ shm::barrier_view view_of(segment_object& self) {
 
 void begin_close(object& self) { shm::barrier_leave(view_of(static_cast<segment_object&>(self))); }
 
-constexpr segment_class barrier_class{
-    {object_kind::barrier, begin_close, segment_object_destroy}, shm::segment_kind::barrier, false};
-
 }  // namespace
+
+constexpr segment_class kith::barrier_class{
+    {object_kind::barrier, begin_close, segment_object_destroy}, shm::segment_kind::barrier, false};
 
 kith_status kith_barrier_create(uint32_t parties, const kith_barrier_options* options, kith_barrier** out) {
   kith_barrier_options wanted;

@@ -55,6 +55,9 @@ class bias {
     await_nobody_inside(seats_[seat], nap);
   }
 
+  // With the real lock held by the favourite, or when there is none: its next turn begins with the real lock.
+  void resign() { favourite_.store(nobody, std::memory_order_relaxed); }
+
   // With the real lock held, at the end of a turn: who has had some turns alone becomes the favourite. To dismiss one costs
   // microseconds, so the more often that was needed, the more turns it takes.
   void end_turn() {

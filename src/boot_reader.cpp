@@ -155,8 +155,9 @@ kith_status find_entry(const shm::bootstrap_state& boot, kith_entry& out) {
 // Claimed even if it fails: handles that are not good now will not become so.
 kith_status claim(size_t index, const shm::share_record& record, claimed_share& out) {
   (*claims)[index] = true;
-  const size_t handles = record.kind == static_cast<uint32_t>(shm::segment_kind::channel) ? 2 : 1;
-  for (size_t which = 0; which < handles; ++which) {
+  const size_t needed = record.kind == static_cast<uint32_t>(shm::segment_kind::channel) ? 2 : 1;
+  for (size_t which = 0; which < shm::most_share_handles; ++which) {
+    if (which >= needed && record.numbers[which] == 0) continue;
     kith_status status = platform::handle_adopt(record.numbers[which], out.handles[which]);
     if (status != KITH_OK) return status;
   }

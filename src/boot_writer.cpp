@@ -61,7 +61,7 @@ kith_status list_handles(const given_shares& shares, boot_segment& self) {
   shm::share_record* records =
       reinterpret_cast<shm::share_record*>(self.segment.data + self.state().shares.offset);
   for (size_t i = 0; i < shares.list().size(); ++i) {
-    for (size_t which = 0; which < 2; ++which) {
+    for (size_t which = 0; which < shm::most_share_handles; ++which) {
       const platform::native_handle* handle = shares.list()[i].handles[which];
       if (handle != nullptr && !self.passed.append({handle, &records[i].numbers[which]}))
         return KITH_E_NO_MEMORY;

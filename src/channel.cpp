@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Channels: two rings in shared memory, and a control stream whose end tells that the other holder is gone.
 //
-// Here are the common paths and how ends are opened, moved and closed; channel_wait.cpp has what waits.
+// Here are the common paths and how ends are opened, moved and closed; channel_wait.cpp has what waits, channel_turn.h names the rest.
 #include "channel.h"
 
 #include <utility>
 
 #include "allocator.h"
+#include "channel_turn.h"
 #include "memory_flags.h"
 #include "options.h"
 #include "share.h"
@@ -28,8 +29,7 @@ kith_status send_at_once(channel_object& self, const void* data, size_t size, bo
   if (!shm::ring_send_whole(self.sender, data, size) &&
       (!channel_find_room(self, size, may_spin) || !shm::ring_send_whole(self.sender, data, size)))
     return KITH_E_BUSY;
-  platform::light_fence();  // pairs with the heavy one in sleep_until_sent
-  if (self.sender.state->receiver_asleep.load(std::memory_order_relaxed) != 0) channel_wake_receiver(self);
+  channel_tell_receiver(self);
   return KITH_OK;
 }
 
@@ -40,24 +40,29 @@ kith_status receive_at_once(channel_object& self, const destination& to, bool ma
     return KITH_E_BUSY;
   shm::frame_view frame;
   if (shm::ring_peek_frame(self.receiver, frame) != KITH_OK) return KITH_E_BUSY;
-  const bool whole = frame.header.flags == (shm::frame_first | shm::frame_last);
-  if (!whole || frame.header.payload > to.capacity) return KITH_E_BUSY;
+  if (frame.header.flags != shm::frame_whole || frame.header.payload > to.capacity) return KITH_E_BUSY;
   shm::ring_copy_out(self.receiver, frame, static_cast<unsigned char*>(to.buffer));
   shm::ring_consume_frame(self.receiver, frame);
-  platform::light_fence();  // pairs with the heavy one in sleep_until_received
-  if (self.receiver.state->sender_needs.load(std::memory_order_relaxed) != 0) channel_wake_sender(self);
+  channel_tell_sender(self);
   *to.out_size = frame.header.payload;
   return KITH_OK;
 }
 
 // ---- opening and closing -----------------------------------------------------------------------------------------------------
 
+// One holder less; the last one ends the end. Who died before is counted for ever: then the end of the stream is the end, a death.
+void let_go_of_end(channel_object& self) {
+  shm::end_state& mine = self.mine();
+  const bool last = !self.terms.shared_ends || mine.holders.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  // Release, with the acquire in closed_by_peer. The stream ends later, when the last call of ours has left.
+  if (last) mine.closed.store(1, std::memory_order_release);
+}
+
 // Our waiters and those of the other end look again.
 void begin_close(object& object) {
   channel_object& self = static_cast<channel_object&>(object);
   if (self.moved.load(std::memory_order_acquire)) return;  // the end is somebody else's now
-  // Release, with the acquire in closed_by_peer. The stream ends later, when the last call of ours has left.
-  self.mine().closed.store(1, std::memory_order_release);
+  let_go_of_end(self);
   channel_wake_all(self);
 }
 
@@ -67,6 +72,9 @@ void destroy(object* object) {
   const auto nap = [self] { channel_nap(*self); };
   self->send_bias.dismiss(nap);
   self->receive_bias.dismiss(nap);
+  turn::end_forsaken(*self, turn::way::send);
+  turn::end_forsaken(*self, turn::way::receive);
+  channel_drop_objects(*self);
   platform::stream_close(self->stream);
   shm::segment_close(self->segment);
   unmake(self);
@@ -78,6 +86,21 @@ void set_up_ring(channel_object& self, shm::ring_side& side, uint32_t direction)
   side.state = &self.state().rings[direction];
   const uint64_t size = self.segment.element_size;
   side.bytes = {self.segment.data + direction * size, size};
+}
+
+constexpr uint32_t known_flags = KITH_CHANNEL_LOW_CPU | KITH_CHANNEL_SHARED_ENDS;
+constexpr uint64_t smallest_large_message = 4096;
+
+bool large_message_is_valid(uint64_t size) { return size == 0 || size >= smallest_large_message; }
+
+// Once, into what is ours: another process may write there.
+bool read_terms(channel_object& self) {
+  const shm::written_terms& written = self.state().terms;
+  const uint64_t flags = written.flags.load(std::memory_order_relaxed);
+  self.terms.large_message = written.large_message.load(std::memory_order_relaxed);
+  self.terms.low_cpu = (flags & KITH_CHANNEL_LOW_CPU) != 0;
+  self.terms.shared_ends = (flags & KITH_CHANNEL_SHARED_ENDS) != 0;
+  return (flags & ~known_flags) == 0 && large_message_is_valid(self.terms.large_message);
 }
 
 // Takes over segment and stream, also when it fails.
@@ -95,37 +118,25 @@ kith_status open_end(shm::segment&& segment, platform::stream&& stream, uint32_t
   self->end = end;
   set_up_ring(*self, self->sender, end);
   set_up_ring(*self, self->receiver, 1 - end);
-  const bool sound = shm::ring_open_sender(self->sender) && shm::ring_open_receiver(self->receiver);
+  const bool sound =
+      read_terms(*self) && shm::ring_open_sender(self->sender) && shm::ring_open_receiver(self->receiver);
+  const uint64_t large = self->terms.large_message;
+  if (large != 0 && !self->terms.shared_ends && self->sender.largest_whole >= large)
+    self->sender.largest_whole = large - 1;
   void* handle = sound ? handle_open(self) : nullptr;
   if (handle == nullptr) {
     destroy(self);
     return sound ? KITH_E_NO_MEMORY : KITH_E_PROTOCOL;
   }
+  // Release: who sees that we have the end sees it as we found it. After the last one that says that it is on its way: see
+  // channel_begin_move.
+  if (!self->terms.shared_ends) self->mine().holder.store(platform::self().bits, std::memory_order_release);
   *out = handle;
   return KITH_OK;
 }
 
 bool ring_size_is_valid(uint64_t size) {
   return size >= shm::smallest_ring && size <= shm::largest_ring && (size & (size - 1)) == 0;
-}
-
-kith_status open_claimed(claimed_share& claimed, void** out) {
-  shm::segment segment;
-  kith_status status =
-      shm::segment_attach(std::move(claimed.handles[0]), shm::segment_kind::channel, segment);
-  if (status != KITH_OK) return status;
-  platform::stream stream;
-  status = platform::stream_adopt(std::move(claimed.handles[1]), stream);
-  const uint64_t size = segment.element_size;
-  if (status == KITH_OK && (claimed.end > 1 || !ring_size_is_valid(size) || segment.data_size / 2 != size)) {
-    status = KITH_E_MISMATCH;
-  }
-  if (status != KITH_OK) {
-    platform::stream_close(stream);
-    shm::segment_close(segment);
-    return status;
-  }
-  return open_end(std::move(segment), std::move(stream), claimed.end, out);
 }
 
 // A second mapping of the same segment, for the other end: each end can then be given away or closed by itself.
@@ -135,14 +146,24 @@ kith_status map_again(const shm::segment& segment, shm::segment& out) {
   return status == KITH_OK ? shm::segment_attach(std::move(copy), shm::segment_kind::channel, out) : status;
 }
 
-kith_status open_pair(uint64_t ring_size, void** out) {
+// What the creator has chosen, and that each shared end has one holder.
+void write_terms(const shm::segment& segment, const kith_channel_options& wanted) {
+  shm::channel_state& state = *reinterpret_cast<shm::channel_state*>(segment.state);
+  // Relaxed: nobody else has the segment yet.
+  state.terms.flags.store(wanted.flags, std::memory_order_relaxed);
+  state.terms.large_message.store(wanted.large_message, std::memory_order_relaxed);
+  for (shm::end_state& each : state.ends) each.holders.store(1, std::memory_order_relaxed);
+}
+
+kith_status open_pair(const kith_channel_options& wanted, void** out) {
   shm::segment segments[2];
   platform::stream streams[2];
   shm::segment_plan plan{shm::segment_kind::channel};
-  plan.element_size = static_cast<size_t>(ring_size);
+  plan.element_size = static_cast<size_t>(wanted.ring_size);
   plan.data_size = 2 * plan.element_size;
   plan.commit = plan.data_size <= largest_commit_by_default;
   kith_status status = shm::segment_create(plan, segments[0]);
+  if (status == KITH_OK) write_terms(segments[0], wanted);
   if (status == KITH_OK) status = map_again(segments[0], segments[1]);
   if (status == KITH_OK) status = platform::stream_create(streams[0], streams[1]);
   if (status != KITH_OK) {
@@ -168,34 +189,87 @@ kith_status take_for_move(channel_object& self, shm::lock_state& lock) {
                                                                                         : KITH_OK;
 }
 
+// With both locks. An object whose message is in the ring would come to the old holder.
+kith_status leave_end(channel_object& self) {
+  if (self.moved.load(std::memory_order_acquire)) return KITH_E_MOVED;
+  if (self.assembling || !self.assembly.empty()) return KITH_E_BUSY;
+  self.mine().holder.store(0, std::memory_order_relaxed);
+  // Pairs with the one of who sends an object: it says so in objects_sent, then looks who the holder is.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const shm::ring_state& ring = *self.receiver.state;
+  if (ring.objects_sent.load(std::memory_order_relaxed) == ring.objects_taken.load(std::memory_order_relaxed))
+    return KITH_OK;
+  self.mine().holder.store(platform::self().bits, std::memory_order_release);
+  return KITH_E_BUSY;
+}
+
+void let_go_of_locks(channel_object& self) {
+  (void)shm::lock_release(self.mine().receiving,
+                          self.segment.waiting);  // does nothing where we do not hold it
+  (void)shm::lock_release(self.mine().sending, self.segment.waiting);
+}
+
 }  // namespace
 
+kith_status channel_open_end(shm::segment&& segment, platform::stream&& stream, uint32_t end, void** out) {
+  const uint64_t size = segment.element_size;
+  if (end <= 1 && ring_size_is_valid(size) && segment.data_size / 2 == size)
+    return open_end(std::move(segment), std::move(stream), end, out);
+  shm::segment_close(segment);
+  platform::stream_close(stream);
+  return KITH_E_MISMATCH;
+}
+
+kith_status channel_open_claimed(claimed_share& claimed, void** out) {
+  shm::segment segment;
+  kith_status status =
+      shm::segment_attach(std::move(claimed.handles[0]), shm::segment_kind::channel, segment);
+  if (status != KITH_OK) return status;
+  platform::stream stream;
+  status = platform::stream_adopt(std::move(claimed.handles[1]), stream);
+  if (status == KITH_OK) return channel_open_end(std::move(segment), std::move(stream), claimed.end, out);
+  platform::stream_close(stream);
+  shm::segment_close(segment);
+  return status;
+}
+
 kith_status channel_begin_move(channel_object& self) {
-  // Both locks, for as long as the spawn takes: a thread that sends or receives keeps the end from moving under it.
-  wait_area& waiting = self.segment.waiting;
   if (self.moved.load(std::memory_order_acquire)) return KITH_E_MOVED;
+  if (self.terms.shared_ends) {
+    // Before the other process can close it.
+    (void)self.mine().holders.fetch_add(1, std::memory_order_relaxed);
+    return KITH_OK;
+  }
+  // Both locks, for as long as the spawn takes: a thread that sends or receives keeps the end from moving under it.
   if (kith_status status = take_for_move(self, self.mine().sending); status != KITH_OK) return status;
   kith_status status = take_for_move(self, self.mine().receiving);
-  if (status == KITH_OK && self.moved.load(std::memory_order_acquire)) status = KITH_E_MOVED;
-  if (status == KITH_OK && (self.assembling || !self.assembly.empty())) status = KITH_E_BUSY;
+  if (status == KITH_OK) status = leave_end(self);
   if (status == KITH_OK) {
     self.send_bias.dismiss([&] { channel_nap(self); });
     self.receive_bias.dismiss([&] { channel_nap(self); });
+    platform::stream_disarm(self.stream);  // the next ring is the next holder's
     return KITH_OK;
   }
-  (void)shm::lock_release(self.mine().receiving, waiting);  // does nothing where we do not hold it
-  (void)shm::lock_release(self.mine().sending, waiting);
+  let_go_of_locks(self);
   return status;
 }
 
 void channel_end_move(channel_object& self, bool moved) {
+  if (self.terms.shared_ends) {
+    if (moved) return;
+    let_go_of_end(self);  // the last one if we have closed ours meanwhile
+    channel_wake_all(self);
+    return;
+  }
   if (moved) {
     // Before the stream is closed: nobody of us looks at it any more. The child has a copy of its own.
-    self.moved.store(true, std::memory_order_release);
+    self.moved.store(true, std::memory_order_seq_cst);
+    while (self.lookers.load(std::memory_order_seq_cst) != 0) platform::yield_cpu();
     platform::stream_close(self.stream);
+  } else {
+    self.mine().holder.store(platform::self().bits, std::memory_order_release);
   }
-  (void)shm::lock_release(self.mine().receiving, self.segment.waiting);
-  (void)shm::lock_release(self.mine().sending, self.segment.waiting);
+  let_go_of_locks(self);
 }
 
 void channel_close_all() {
@@ -207,7 +281,7 @@ void channel_close_all() {
     claimed_share left_over;
     if (share_claim_left_over(shm::segment_kind::channel, left_over) != KITH_OK) return;
     void* handle = nullptr;
-    if (open_claimed(left_over, &handle) == KITH_OK) handle_close(handle, object_kind::channel);
+    if (channel_open_claimed(left_over, &handle) == KITH_OK) handle_close(handle, object_kind::channel);
   }
 }
 
@@ -219,6 +293,8 @@ void channel_forget_all() {
         self.moved.store(true, std::memory_order_release);
         self.send_bias.forget();
         self.receive_bias.forget();
+        self.sends_on.store(0, std::memory_order_relaxed);
+        self.receives_on.store(0, std::memory_order_relaxed);
         handle_close(handle, object_kind::channel);
       },
       nullptr);
@@ -231,11 +307,12 @@ using namespace kith;
 kith_status kith_channel_create(const kith_channel_options* options, kith_channel** out_a,
                                 kith_channel** out_b) {
   kith_channel_options wanted;
-  if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
-  const uint64_t ring_size = wanted.ring_size == 0 ? default_ring_size : wanted.ring_size;
-  if (out_a == nullptr || out_b == nullptr || !ring_size_is_valid(ring_size)) return KITH_E_INVALID;
+  if (kith_status status = read_options(options, wanted, known_flags); status != KITH_OK) return status;
+  if (wanted.ring_size == 0) wanted.ring_size = default_ring_size;
+  if (out_a == nullptr || out_b == nullptr || !ring_size_is_valid(wanted.ring_size)) return KITH_E_INVALID;
+  if (!large_message_is_valid(wanted.large_message)) return KITH_E_INVALID;
   void* ends[2] = {nullptr, nullptr};
-  if (kith_status status = open_pair(ring_size, ends); status != KITH_OK) return status;
+  if (kith_status status = open_pair(wanted, ends); status != KITH_OK) return status;
   *out_a = static_cast<kith_channel*>(ends[0]);
   *out_b = static_cast<kith_channel*>(ends[1]);
   return KITH_OK;
@@ -247,7 +324,7 @@ kith_status kith_channel_inherit(const char* name, kith_channel** out) {
   if (kith_status status = share_claim(name, shm::segment_kind::channel, claimed); status != KITH_OK)
     return status;
   void* handle = nullptr;
-  kith_status status = open_claimed(claimed, &handle);
+  kith_status status = channel_open_claimed(claimed, &handle);
   if (status == KITH_OK) *out = static_cast<kith_channel*>(handle);
   return status;
 }

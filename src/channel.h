@@ -8,12 +8,15 @@
 
 #include "bias.h"
 #include "buffer.h"
+#include "channel_object.h"
 #include "object.h"
 #include "shm/ring.h"
 #include "shm/segment.h"
 #include "shm/spin.h"
 
 namespace kith {
+
+struct claimed_share;
 
 // Some 6 us: while one side waits the other may have to copy some pages.
 inline constexpr int pauses_for_a_message = 192, looks_for_a_message = 512;
@@ -26,11 +29,31 @@ struct stream_habit {
   uint64_t sent = 0;      // the other direction's at that time
 };
 
+// What the creator of a channel has chosen, read once and checked.
+struct channel_terms {
+  bool low_cpu = false;  // nobody spins
+  bool shared_ends =
+      false;  // each turn begins where the last one of any process ended; no bias, no parts of messages
+  uint64_t large_message = 0;
+};
+
+// A message that was shown and not taken yet. Guarded by the turn to receive.
+struct shown_message {
+  bool assembled = false;  // it is in the assembly, and not in the ring any more
+  bool copied = false;     // what was shown is a copy, in the memory of the assembly
+  shm::frame_view frame;   // where it lies in the ring
+};
+
 struct channel_object : object {
   shm::segment segment;
   platform::stream stream;  // the other end of it ends with the other holder
   uint32_t end = 0;
+  channel_terms terms;
   std::atomic<bool> moved{false};
+  // Threads that look at the stream without a turn. Pairs with `moved`: see channel_end_move.
+  std::atomic<uint32_t> lookers{0};
+  // A whole message has left the ring and was not taken. Written with the turn to receive; a hint for who has none.
+  std::atomic<bool> keeps_message{false};
 
   // What two threads write all the time, one sending and one receiving, lies on different cache lines.
   char line_between[64];
@@ -41,6 +64,10 @@ struct channel_object : object {
   uint64_t tail_at_look = 0;  // what the receiver had read when we last saw that it lives
   uint32_t sends_unread = 0;  // sends since then
   shm::spinner spin_to_send{pauses_for_a_message};
+  std::atomic<uint64_t> sends_on{
+      0};  // the thread that has kept its turn beyond its call; 0: none. Written by that thread
+  shm::reservation reserved;
+  shm::segment leaving;  // room that was reserved and is not in the ring
 
   char line_between_too[64];
 
@@ -53,10 +80,17 @@ struct channel_object : object {
   bool assembling = false;         // its first frame has come, its last has not
   shm::spinner spin_to_receive{pauses_for_a_message, looks_for_a_message};
   stream_habit stream_in;
+  std::atomic<uint64_t> receives_on{0};  // as sends_on
+  shown_message shown;
+  parcel_in_hand hand;
+  arrived_memory arrived;
 
   shm::channel_state& state() { return *reinterpret_cast<shm::channel_state*>(segment.state); }
   shm::end_state& mine() { return state().ends[end]; }
   shm::end_state& theirs() { return state().ends[1 - end]; }
+  // nullptr: those who must wait sleep at once.
+  shm::spinner* spinner_to_send() { return terms.low_cpu ? nullptr : &spin_to_send; }
+  shm::spinner* spinner_to_receive() { return terms.low_cpu ? nullptr : &spin_to_receive; }
 };
 
 // Sends between two looks whether a receiver that does not read still lives.
@@ -85,17 +119,48 @@ bool channel_find_message(channel_object& self, bool may_spin);
 // Whether the receiver has read anything since we last looked.
 bool channel_receiver_reads(channel_object& self);
 
+// ---- channel_flags.cpp: telling those who wait -----------------------------------------------------------------------------------
+
 void channel_wake_receiver(channel_object& self);
 void channel_wake_sender(channel_object& self);  // if there is the room that it sleeps for
 void channel_wake_all(channel_object& self);     // at both ends
 void channel_nap(channel_object& self);          // sleeps a millisecond
 
+// After each send, or some of them, and after each message taken.
+inline void channel_tell_receiver(channel_object& self) {
+  platform::light_fence();  // pairs with the heavy one in sleep_until_sent and channel_arm
+  if (self.sender.state->receiver_asleep.load(std::memory_order_relaxed) != 0) channel_wake_receiver(self);
+}
+
+// So much must be free before a poller that waits for room is told: it would be told for each little message otherwise.
+inline uint64_t channel_room_for_pollers(const channel_object& self) { return self.sender.bytes.size / 4; }
+
+inline void channel_tell_sender(channel_object& self) {
+  platform::light_fence();  // pairs with the heavy one in sleep_until_received and channel_arm
+  if (self.receiver.state->sender_needs.load(std::memory_order_relaxed) != 0) channel_wake_sender(self);
+}
+
+// ---- channel_poll.cpp: for who waits for several things; without a turn ------------------------------------------------------------
+
+// Which of the events would let a call succeed, or fail at once. A hint: nothing is taken. A system call, where there is nothing.
+uint32_t channel_ready(channel_object& self, uint32_t events);
+// From now on the stream's poll handle becomes ready when one of the events comes. KITH_E_BUSY: one is there.
+// The same without a system call: all but the death of the other side.
+uint32_t channel_hint(channel_object& self, uint32_t events);
+kith_status channel_arm(channel_object& self, uint32_t events);
+void channel_disarm(channel_object& self);
+
 // ---- channel.cpp -------------------------------------------------------------------------------------------------------------
 
-// Reserves an end for a move to a child. KITH_E_MOVED: it has moved already; KITH_E_BUSY: another thread uses it, or a message is
-// half received here.
+// Reserves an end for a move to another process, or counts one more holder of a shared one. KITH_E_MOVED: it has moved already;
+// KITH_E_BUSY: another thread uses it, a message is half received here, or an object that was sent to it was not received yet.
 kith_status channel_begin_move(channel_object& self);
 void channel_end_move(channel_object& self, bool moved);
+// Takes over segment and stream, also when it fails.
+kith_status channel_open_end(shm::segment&& segment, platform::stream&& stream, uint32_t end, void** out);
+
+// From the handles that another process gave, which it takes over, also when it fails.
+kith_status channel_open_claimed(claimed_share& claimed, void** out);
 
 // Closes every open channel of this process in good order.
 void channel_close_all();

@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "object.h"
 #include "segment_object.h"
+#include "waiting.h"
 
 namespace kith {
 
@@ -29,7 +30,9 @@ bool copy_given_handles(boot_segment& boot, buffer<uint64_t>& keep) {
 // The mappings stay good, as all memory of the parent does; the descriptors behind them are not the child's.
 void keep_mappings_only() {
   const auto keep_mapping = [](void*, object& object, void*) {
-    platform::memory_keep_mapping_only(static_cast<segment_object&>(object).shared->segment.memory);
+    segment_object& self = static_cast<segment_object&>(object);
+    platform::memory_keep_mapping_only(self.shared->segment.memory);
+    self.bells = {};
   };
   constexpr object_kind segments[] = {object_kind::memory,    object_kind::array,     object_kind::value,
                                       object_kind::semaphore, object_kind::condition, object_kind::event,
@@ -39,6 +42,10 @@ void keep_mappings_only() {
     platform::memory_keep_mapping_only(static_cast<lock_object&>(object).shared->segment.memory);
   };
   handle_for_each(object_kind::lock, keep_lock, nullptr);
+  const auto forget_bell = [](void*, object& object, void*) {
+    static_cast<cancel_object&>(object).state.forget_bell();
+  };
+  handle_for_each(object_kind::cancel, forget_bell, nullptr);
 }
 
 }  // namespace

@@ -19,10 +19,10 @@ shm::condition_view view_of(segment_object& self) {
 
 void begin_close(object& self) { shm::condition_wake_own(view_of(static_cast<segment_object&>(self))); }
 
-constexpr segment_class condition_class{
-    {object_kind::condition, begin_close, segment_object_destroy}, shm::segment_kind::condition, false};
-
 }  // namespace
+
+constexpr segment_class kith::condition_class{
+    {object_kind::condition, begin_close, segment_object_destroy}, shm::segment_kind::condition, false};
 
 kith_status kith_condition_create(const kith_condition_options* options, kith_condition** out) {
   kith_condition_options wanted;

@@ -4,6 +4,7 @@
 #include <kith/kith.h>
 
 #include "options.h"
+#include "readiness.h"
 #include "segment_object.h"
 #include "waiting.h"
 
@@ -18,12 +19,23 @@ shm::event_state& state_of(const segment_object& self) {
 void begin_close(object& object) {
   segment_object& self = static_cast<segment_object&>(object);
   platform::wake(self.shared->segment.waiting, state_of(self).word, UINT32_MAX);
+  shm::tell_pollers(state_of(self).pollers, &self.bells);
 }
 
-constexpr segment_class event_class{
-    {object_kind::event, begin_close, segment_object_destroy}, shm::segment_kind::event, false};
-
 }  // namespace
+
+constexpr segment_class kith::event_class{
+    {object_kind::event, begin_close, segment_object_destroy}, shm::segment_kind::event, false, 1};
+
+namespace kith {
+
+bool event_is_ready(object& self) { return shm::event_is_set(state_of(static_cast<segment_object&>(self))); }
+
+void event_raise(object& self) {
+  shm::raise_poll_flag(state_of(static_cast<segment_object&>(self)).pollers, shm::hears_bell_0);
+}
+
+}  // namespace kith
 
 kith_status kith_event_create(const kith_event_options* options, kith_event** out) {
   kith_event_options wanted;
@@ -44,7 +56,7 @@ kith_status kith_event_inherit(const char* name, kith_event** out) {
 
 kith_status kith_event_set(kith_event* event) {
   const pinned<segment_object> self(event, object_kind::event);
-  if (self.status() == KITH_OK) shm::event_set(state_of(*self), self->shared->segment.waiting);
+  if (self.status() == KITH_OK) shm::event_set(state_of(*self), self->shared->segment.waiting, &self->bells);
   return self.status();
 }
 

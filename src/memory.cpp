@@ -7,12 +7,10 @@
 
 using namespace kith;
 
-namespace {
+namespace {}  // namespace
 
-constexpr segment_class memory_class{
+constexpr segment_class kith::memory_class{
     {object_kind::memory, nullptr, segment_object_destroy}, shm::segment_kind::memory, false};
-
-}  // namespace
 
 kith_status kith_memory_create(size_t size, const kith_memory_options* options, kith_memory** out) {
   kith_memory_options wanted;

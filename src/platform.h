@@ -16,6 +16,7 @@
 #include "deadline.h"
 #include "identity.h"
 #include "platform_types.h"  // the port's own: native_handle, memory, stream, process
+#include "shm/parcel_slot.h"
 #include "shm/wait_area.h"
 
 namespace kith::platform {
@@ -127,12 +128,73 @@ void wake(wait_area& area, const std::atomic<uint64_t>& word, uint32_t count);
 // ---- stream.cpp: a connected pair of control streams; the end of a process is seen as the end of its streams -----------------
 
 kith_status stream_create(stream& a, stream& b);
-enum class stream_state { open, has_data, ended };
-stream_state stream_look(const stream& self);            // never blocks, takes nothing
+enum class stream_state { open, ended };
+// Never blocks. The end is told also where rings or parcels are unread.
+stream_state stream_look(const stream& self);
 const native_handle* stream_handle(const stream& self);  // what to hand to a child
 kith_status stream_adopt(native_handle&& object,
                          stream& out);  // the child's side; moves from `object` on success only
 void stream_close(stream& self);
+
+// Bells, for loops that wait on handles. Who polls arms and waits until the handle is ready; the other side rings.
+void stream_ring(stream& self);  // never blocks; nothing when nobody is there
+// Takes back the rings that came until now: the handle becomes ready at the next ring, or at the end of the other side.
+// KITH_E_PROTOCOL: there is something that kith does not write.
+kith_status stream_arm(stream& self);
+void stream_disarm(stream& self);  // this process takes no rings any more, which another one is about to want
+kith_status stream_poll_handle(stream& self, int64_t& out);  // POSIX: the socket; Windows: an event
+
+// ---- parcel.cpp: handles for the other side of a stream, which go beside a message in a ring ---------------------------------
+
+inline constexpr size_t most_handles_of_parcel = 3;
+
+struct parcel {
+  uint64_t ticket = 0;  // of the message; each is larger than those before, and none is 0
+  size_t count = 0;
+  const native_handle* handles[most_handles_of_parcel] = {};
+};
+
+// What the message tells of its parcel. It comes from the other side: nothing of it is true before parcel_take has seen to it.
+struct parcel_label {
+  uint64_t ticket = 0;
+  size_t count = 0;
+  uint64_t numbers[most_handles_of_parcel] = {};  // Windows: of the handles, in the receiver
+};
+
+// Sends it on its way; the message that has the label must follow at once. KITH_E_TIMEOUT: not just now; KITH_E_PEER_DIED: the receiver's
+// process is no more; KITH_E_DENIED: it does not let us. When it fails, the receiver has nothing.
+kith_status parcel_send(stream& self, identity receiver, const parcel& sent, shm::parcel_slot& slot,
+                        parcel_label& out);
+// The receiver's side, with the message before its eyes. KITH_E_LIMIT: no descriptor free, and the parcel stays; KITH_E_PROTOCOL: there is
+// none that fits the label. `took_bells`: set when rings were in the way, which somebody who polls may have needed.
+kith_status parcel_take(stream& self, const parcel_label& label,
+                        native_handle (&out)[most_handles_of_parcel], bool& took_bells);
+// Lets go of what came in a parcel but is not what it should be.
+void parcel_refuse(native_handle&& handle);
+
+// ---- bell.cpp: what wakes those who wait on handles, for an object that any number of processes share --------------------------------
+
+// Whoever has the object has its bells, can ring them, and can poll them: bell 0 or 1. A bell that was rung stays so, for all who
+// wait, until one of them quiets it. Bells that are not there, as in a forked child that was not given them, are silent.
+inline constexpr uint32_t most_bells = 2;
+kith_status bells_create(uint32_t count, bells& out);
+// What another process gave. Those that would not do as a bell are let go, and silent.
+void bells_adopt(native_handle&& first, native_handle&& second, bells& out);
+inline const native_handle& bells_handle(const bells& self, uint32_t index) { return self.handles[index]; }  // for a child
+void bell_ring(const bells& self, uint32_t which);  // never blocks; also in a signal handler
+bool bell_quiet(const bells& self, uint32_t which);  // whether it was rung
+
+// ---- wait_many.cpp: waiting for any number of handles --------------------------------------------------------------------------------
+
+enum class wait_for : uint32_t { handle, socket };
+
+// A wait_slot is one handle, and what is waited for. KITH_E_MISMATCH: it cannot be waited for in that way.
+kith_status wait_slot_set(wait_slot& slot, wait_for what, int64_t handle, uint32_t events);
+void wait_slot_leave_out(wait_slot& slot);  // as is one that was never set
+// KITH_OK: at least one of them is ready. KITH_E_TIMEOUT; KITH_E_INTERRUPTED: a signal handler ran; KITH_E_MISMATCH: one of the handles
+// cannot be waited for. Callers pass no_deadline only where a handle is sure to end the wait.
+kith_status wait_many(wait_slot* slots, size_t count, deadline until);
+uint32_t wait_slot_ready(const wait_slot& slot);  // after wait_many: KITH_WAIT_...
 
 // ---- module.cpp: functions as places in files --------------------------------------------------------------------------------
 
@@ -165,6 +227,7 @@ struct spawn_plan {
   const char* const* env =
       nullptr;  // the whole environment, "NAME=value", ends with nullptr; nullptr: this process's own
   const char* cwd = nullptr;  // nullptr: this process's own
+  bool batch_files = false;   // Windows: argv[0] may be one
   const native_handle* bootstrap =
       nullptr;  // reaches the child under handle_number(*bootstrap); nullptr: none
   passed_handle* passed = nullptr;
@@ -187,12 +250,20 @@ void memory_keep_mapping_only(memory& self);
 int64_t process_id(const process& self);
 // KITH_OK: it has ended (nothing is reaped yet); KITH_E_TIMEOUT; KITH_E_INTERRUPTED: a signal handler ran. Several threads may wait at once.
 kith_status process_await(const process& self, deadline until);
+// By which its end can be waited for; KITH_E_UNSUPPORTED: this system has none.
+kith_status process_poll_handle(const process& self, int64_t& out);
 // Reaps a process that has ended. Called once, and not while another call on the process runs. A signal we sent, or its
 // stand-in on Windows, is KITH_EXIT_SIGNAL with 15 or 9; the caller knows whether it was us.
 void process_collect(process& self, kith_exit& out);
 kith_status process_terminate(
     const process& self);  // KITH_OK when it has ended already; never after process_collect
 kith_status process_kill(const process& self);
+// foreign.cpp: what another process needs to see the end of one of ours. nullptr: who it is is enough.
+const native_handle* process_handle(const process& self);
+identity process_identity(const process& self);  // not after process_collect; nobody: it cannot be told
+// A process that is not our child, to be waited for; nobody has ended. How it ended is told where the OS tells that to others. KITH_E_MISMATCH: the
+// handle is none of that process. Moves from it on success only.
+kith_status process_open(identity who, native_handle&& handle, process& out);
 void process_forget(process& self);  // lets go; a process not collected yet is reaped later, without us
 
 }  // namespace kith::platform

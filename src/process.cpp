@@ -11,8 +11,10 @@
 #include "entry.h"
 #include "environment.h"
 #include "mutex.h"
+#include "object_transfer.h"
 #include "object.h"
 #include "options.h"
+#include "readiness.h"
 #include "segment_object.h"
 #include "waiting.h"
 
@@ -29,6 +31,7 @@ struct process_object : object {
   platform::process process;
   shm::segment boot;  // of a child that runs a function: says how far it came
   bool runs_function = false;
+  bool foreign = false;  // started by somebody else: good for waiting
 
   std::atomic<bool> collected{
       false};  // release, after `exit` is written; acquire by whoever reads it without the mutex
@@ -125,6 +128,7 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
   }
   spawn.argv = wanted.argv;
   spawn.cwd = wanted.cwd;
+  spawn.batch_files = (wanted.flags & KITH_PROCESS_BATCH_FILES) != 0;
   if (status == KITH_OK) status = platform::process_spawn(spawn, self.process);
   if (status == KITH_OK && plan.run != shm::run_kind::program) {
     self.runs_function = true;
@@ -202,19 +206,81 @@ kith_exit collect(process_object& self) {
   return self.exit;
 }
 
-kith_status signal(kith_process* process, kith_status (*send)(const platform::process&),
-                   bool process_object::*mark) {
-  pinned<process_object> self(process, object_kind::process);
-  if (self.status() != KITH_OK) return self.status();
-  if (!is_ours(*self)) return KITH_E_INVALID;
+// What the OS is told to do with a process, and where we note that we told it.
+struct demand {
+  kith_status (*send)(const platform::process&);
+  bool process_object::*mark;
+};
+constexpr demand to_end{platform::process_terminate, &process_object::asked};
+constexpr demand to_die{platform::process_kill, &process_object::killed};
+
+kith_status issue(const demand& wanted, process_object& self) {
+  if (self.foreign) return KITH_E_DENIED;
   library_guard guard;  // not while another thread reaps: the pid would be free for somebody else
-  if (self->collected.load(std::memory_order_relaxed)) return KITH_OK;
-  kith_status status = send(self->process);
-  if (status == KITH_OK) (*self).*mark = true;
+  if (self.collected.load(std::memory_order_relaxed)) return KITH_OK;
+  const kith_status status = wanted.send(self.process);
+  if (status == KITH_OK) self.*wanted.mark = true;
   return status;
 }
 
+kith_status issue(const demand& wanted, kith_process* process) {
+  pinned<process_object> self(process, object_kind::process);
+  if (self.status() != KITH_OK) return self.status();
+  return is_ours(*self) ? issue(wanted, *self) : KITH_E_INVALID;
+}
+
+kith_status await_end(const process_object& self, int64_t timeout_ms) {
+  const call_patience limits(timeout_ms, self);
+  return await_end(self, limits);
+}
+
+// One rung of the ladder: `before` is how the last one ended.
+kith_status demand_and_await(const demand& wanted, process_object& self, int64_t timeout_ms,
+                             kith_status before) {
+  if (before != KITH_E_TIMEOUT || timeout_ms == 0) return before;
+  const kith_status status = issue(wanted, self);
+  return status == KITH_OK ? await_end(self, timeout_ms) : status;
+}
+
 }  // namespace
+
+bool process_is_ours(const object& self) { return is_ours(static_cast<const process_object&>(self)); }
+
+bool process_has_ended(object& object) {
+  const process_object& self = static_cast<process_object&>(object);
+  return self.collected.load(std::memory_order_acquire) ||
+         platform::process_await(self.process, at_once) == KITH_OK;
+}
+
+kith_status process_handle_to_poll(object& self, int64_t& out) {
+  return platform::process_poll_handle(static_cast<process_object&>(self).process, out);
+}
+
+// With the mutex: who reaps it makes its pid free for somebody else.
+kith_status process_describe(object& object, process_label& out) {
+  const process_object& self = static_cast<process_object&>(object);
+  if (!is_ours(self)) return KITH_E_INVALID;
+  const library_guard guard;
+  out.handle = platform::process_handle(self.process);
+  out.who = {};
+  const bool is_known = out.handle != nullptr || !self.collected.load(std::memory_order_relaxed);
+  if (is_known) out.who = platform::process_identity(self.process);
+  return KITH_OK;
+}
+
+kith_status process_open_foreign(identity who, platform::native_handle&& handle, void** out) {
+  void* made = nullptr;
+  process_object* self = nullptr;
+  if (kith_status status = make_process(&made, &self); status != KITH_OK) return status;
+  self->foreign = true;
+  const kith_status status = platform::process_open(who, std::move(handle), self->process);
+  if (status == KITH_OK) {
+    *out = made;
+  } else {
+    handle_close(made, object_kind::process);
+  }
+  return status;
+}
 
 void process_forget_all() {
   handle_for_each(
@@ -233,7 +299,8 @@ using namespace kith;
 kith_status kith_process_spawn(const kith_process_options* options, kith_process** out) {
   if (options == nullptr || out == nullptr) return KITH_E_INVALID;
   kith_process_options wanted;
-  constexpr uint32_t known = KITH_PROCESS_CLEAN_ENV | KITH_PROCESS_KEEP_DESCRIPTORS;
+  constexpr uint32_t known =
+      KITH_PROCESS_CLEAN_ENV | KITH_PROCESS_KEEP_DESCRIPTORS | KITH_PROCESS_BATCH_FILES;
   if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
   if (boot_run() != shm::run_kind::program && !boot_taken_over()) return KITH_E_NO_CHILD_MAIN;
   if (kith_status status = check(wanted); status != KITH_OK) return status;
@@ -259,19 +326,27 @@ kith_status kith_process_wait(kith_process* process, int64_t timeout_ms, kith_ex
   pinned<process_object> self(process, object_kind::process);
   if (self.status() != KITH_OK) return self.status();
   if (!timeout_is_valid(timeout_ms) || out == nullptr || !is_ours(*self)) return KITH_E_INVALID;
-  const call_patience limits(timeout_ms, *self);
-  if (kith_status status = await_end(*self, limits); status != KITH_OK) return status;
+  if (kith_status status = await_end(*self, timeout_ms); status != KITH_OK) return status;
   *out = collect(*self);
   return KITH_OK;
 }
 
-kith_status kith_process_terminate(kith_process* process) {
-  return signal(process, platform::process_terminate, &process_object::asked);
+kith_status kith_process_stop(kith_process* process, int64_t wait_ms, int64_t terminate_ms, int64_t kill_ms,
+                              kith_exit* out) {
+  pinned<process_object> self(process, object_kind::process);
+  if (self.status() != KITH_OK) return self.status();
+  const bool sound = timeout_is_valid(wait_ms) && timeout_is_valid(terminate_ms) && timeout_is_valid(kill_ms);
+  if (!sound || out == nullptr || !is_ours(*self)) return KITH_E_INVALID;
+  kith_status status = await_end(*self, wait_ms);
+  status = demand_and_await(to_end, *self, terminate_ms, status);
+  status = demand_and_await(to_die, *self, kill_ms, status);
+  if (status == KITH_OK) *out = collect(*self);
+  return status;
 }
 
-kith_status kith_process_kill(kith_process* process) {
-  return signal(process, platform::process_kill, &process_object::killed);
-}
+kith_status kith_process_terminate(kith_process* process) { return issue(to_end, process); }
+
+kith_status kith_process_kill(kith_process* process) { return issue(to_die, process); }
 
 int64_t kith_process_id(const kith_process* process) {
   object* found = nullptr;

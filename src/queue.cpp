@@ -5,6 +5,7 @@
 
 #include "memory_flags.h"
 #include "options.h"
+#include "readiness.h"
 #include "segment_object.h"
 #include "waiting.h"
 
@@ -23,15 +24,31 @@ shm::queue_view view_of(segment_object& self) {
   view.ring.bytes = segment.data + (has_desks ? shm::size_of_queue_desks : 0);
   view.ring.size = shm::queue_capacity(segment.data_size);
   view.waiting = &self.shared->segment.waiting;
+  view.bells = &self.bells;
   return view;
 }
 
 void begin_close(object& self) { shm::queue_wake_all(view_of(static_cast<segment_object&>(self))); }
 
-constexpr segment_class queue_class{
-    {object_kind::queue, begin_close, segment_object_destroy}, shm::segment_kind::queue, false};
-
 }  // namespace
+
+constexpr segment_class kith::queue_class{
+    {object_kind::queue, begin_close, segment_object_destroy}, shm::segment_kind::queue, false, 2};
+
+namespace kith {
+
+uint32_t queue_is_ready(object& self, uint32_t events) {
+  return shm::queue_ready(view_of(static_cast<segment_object&>(self)), events);
+}
+
+void queue_raise(object& self, listener who, uint32_t events) {
+  shm::queue_state& state = *view_of(static_cast<segment_object&>(self)).state;
+  if ((events & KITH_WAIT_READ) != 0) shm::raise_poll_flag(state.poll_takers, shm::hears_bell_0);
+  const uint64_t bell = who == listener::call ? shm::hears_bell_1 : shm::hears_bell_0;
+  if ((events & KITH_WAIT_WRITE) != 0) shm::raise_poll_flag(state.poll_putters, bell);
+}
+
+}  // namespace kith
 
 kith_status kith_queue_create(const kith_queue_options* options, kith_queue** out) {
   kith_queue_options wanted;

@@ -20,7 +20,7 @@ kith_status open_lock_of(segment_object& self) {
 }
 
 // Takes over the reference.
-kith_status open_object(const segment_class& type, mapping* shared, void** out) {
+kith_status open_object(const segment_class& type, mapping* shared, platform::bells&& bells, void** out) {
   segment_object* self = make<segment_object>();
   if (self == nullptr) {
     mapping_release(shared);
@@ -28,6 +28,7 @@ kith_status open_object(const segment_class& type, mapping* shared, void** out) 
   }
   self->type = &type;
   self->shared = shared;
+  self->bells = std::move(bells);
   kith_status status = type.has_lock ? open_lock_of(*self) : KITH_OK;
   void* handle = status == KITH_OK ? handle_open(self) : nullptr;
   if (handle != nullptr) {
@@ -70,9 +71,10 @@ mapping* mapping_make(shm::segment&& segment) {
   return shared;
 }
 
-kith_status segment_object_open(const segment_class& type, shm::segment&& segment, void** out) {
+kith_status segment_object_open(const segment_class& type, shm::segment&& segment, platform::bells&& bells,
+                                void** out) {
   mapping* shared = mapping_make(std::move(segment));
-  return shared == nullptr ? KITH_E_NO_MEMORY : open_object(type, shared, out);
+  return shared == nullptr ? KITH_E_NO_MEMORY : open_object(type, shared, std::move(bells), out);
 }
 
 kith_status segment_claim(shm::segment_kind kind, const char* name, shm::segment& out) {
@@ -81,10 +83,20 @@ kith_status segment_claim(shm::segment_kind kind, const char* name, shm::segment
   return shm::segment_attach(std::move(claimed.handles[0]), kind, out);
 }
 
-kith_status segment_object_inherit(const segment_class& type, const char* name, void** out) {
+kith_status segment_object_open_claimed(const segment_class& type, claimed_share& claimed, void** out) {
   shm::segment attached;
-  kith_status status = segment_claim(type.segment, name, attached);
-  return status == KITH_OK ? segment_object_open(type, std::move(attached), out) : status;
+  kith_status status = shm::segment_attach(std::move(claimed.handles[0]), type.segment, attached);
+  if (status != KITH_OK) return status;
+  platform::bells bells;
+  if (type.bells != 0)
+    platform::bells_adopt(std::move(claimed.handles[1]), std::move(claimed.handles[2]), bells);
+  return segment_object_open(type, std::move(attached), std::move(bells), out);
+}
+
+kith_status segment_object_inherit(const segment_class& type, const char* name, void** out) {
+  claimed_share claimed;
+  kith_status status = share_claim(name, type.segment, claimed);
+  return status == KITH_OK ? segment_object_open_claimed(type, claimed, out) : status;
 }
 
 const segment_object* segment_object_find(const void* handle, object_kind kind) {

@@ -12,6 +12,8 @@
 
 namespace kith {
 
+struct claimed_share;
+
 // A mapped segment. An array and the lock that is borrowed from it each hold a reference: whoever still waits for the lock while the
 // array is being closed must not lose the memory it waits on.
 struct mapping {
@@ -22,11 +24,17 @@ struct mapping {
 // The class of an object that is one segment, and nothing else.
 struct segment_class : object_class {
   shm::segment_kind segment;
-  bool has_lock;  // one that the user borrows: of an array or value
+  bool has_lock;       // one that the user borrows: of an array or value
+  uint32_t bells = 0;  // what can be waited for together with other things, see platform.h
 };
+
+// Each stands beside the functions of its kind.
+extern const segment_class array_class, barrier_class, condition_class, event_class, memory_class,
+    queue_class, semaphore_class, value_class;
 
 struct segment_object : object {
   mapping* shared = nullptr;
+  platform::bells bells;                   // of an event or queue
   kith_lock* lock = nullptr;               // of an array or value, borrowed by the user
   std::atomic<uint64_t> last_probe_ns{0};  // of a semaphore: when it was last seen to whether holders live
   shm::spinner spin;
@@ -55,7 +63,10 @@ void segment_object_begin_close(object& self);
 void segment_object_destroy(object* self);
 
 // Makes a handle for a segment of that class, which it takes over, also when it fails.
-kith_status segment_object_open(const segment_class& type, shm::segment&& segment, void** out);
+kith_status segment_object_open(const segment_class& type, shm::segment&& segment, platform::bells&& bells,
+                                void** out);
+// From the handles that another process gave, which it takes over, also when it fails.
+kith_status segment_object_open_claimed(const segment_class& type, claimed_share& claimed, void** out);
 kith_status segment_object_inherit(const segment_class& type, const char* name, void** out);
 
 // The segment behind a handle without pinning it; nullptr: NULL, closed or another kind.
@@ -75,12 +86,16 @@ kith_status segment_inherit(const segment_class& type, const char* name, Handle*
 template <class Handle, class Prepare>
 kith_status segment_make(const segment_class& type, const shm::segment_plan& plan, Handle** out,
                          Prepare prepare) {
+  platform::bells bells;
+  kith_status status = type.bells == 0 ? KITH_OK : platform::bells_create(type.bells, bells);
+  if (status != KITH_OK) return status;
   shm::segment made;
-  kith_status status = shm::segment_create(plan, made);
+  status = shm::segment_create(plan, made);
   if (status != KITH_OK) return status;
   prepare(made);
   void* handle = nullptr;
-  status = segment_object_open(type, static_cast<shm::segment&&>(made), &handle);
+  status = segment_object_open(type, static_cast<shm::segment&&>(made), static_cast<platform::bells&&>(bells),
+                               &handle);
   if (status == KITH_OK) *out = static_cast<Handle*>(handle);
   return status;
 }

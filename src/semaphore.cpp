@@ -27,9 +27,6 @@ void begin_close(object& self) {
   platform::wake(*view.waiting, view.state->waiters, UINT32_MAX);
 }
 
-constexpr segment_class semaphore_class{
-    {object_kind::semaphore, begin_close, segment_object_destroy}, shm::segment_kind::semaphore, false};
-
 bool counts_are_valid(uint32_t initial, const kith_semaphore_options& wanted) {
   if ((wanted.flags & KITH_SEMAPHORE_SIGNAL) == 0) {
     return initial >= 1 && initial <= KITH_SEMAPHORE_MOST_OWNED &&
@@ -39,6 +36,9 @@ bool counts_are_valid(uint32_t initial, const kith_semaphore_options& wanted) {
 }
 
 }  // namespace
+
+constexpr segment_class kith::semaphore_class{
+    {object_kind::semaphore, begin_close, segment_object_destroy}, shm::segment_kind::semaphore, false};
 
 kith_status kith_semaphore_create(uint32_t initial, const kith_semaphore_options* options,
                                   kith_semaphore** out) {

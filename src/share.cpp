@@ -16,8 +16,17 @@ kith_status describe_segment(const mapping& shared, shm::segment_kind kind, give
   return KITH_OK;
 }
 
-// Says what a child needs to get the object; reserves a channel end, so that nobody uses it while it moves.
-kith_status describe(object& self, given_share& out) {
+kith_status describe_with_bells(segment_object& self, shm::segment_kind kind, given_share& out) {
+  for (uint32_t i = 0; i < platform::most_bells; ++i) {
+    const platform::native_handle& bell = platform::bells_handle(self.bells, i);
+    if (bell.valid()) out.handles[1 + i] = &bell;
+  }
+  return describe_segment(*self.shared, kind, out);
+}
+
+}  // namespace
+
+kith_status share_describe(object& self, given_share& out) {
   switch (self.type->kind) {
     case object_kind::lock: {
       lock_object& lock = static_cast<lock_object&>(self);
@@ -31,6 +40,11 @@ kith_status describe(object& self, given_share& out) {
       out.handles[1] = platform::stream_handle(channel.stream);
       return channel_begin_move(channel);
     }
+    case object_kind::event:
+    case object_kind::queue: {
+      const segment_class& type = *static_cast<const segment_class*>(self.type);
+      return describe_with_bells(static_cast<segment_object&>(self), type.segment, out);
+    }
     case object_kind::process:
     case object_kind::cancel: return KITH_E_MISMATCH;
     default:
@@ -38,8 +52,6 @@ kith_status describe(object& self, given_share& out) {
                               static_cast<const segment_class*>(self.type)->segment, out);
   }
 }
-
-}  // namespace
 
 bool name_is_valid(const char* name) {
   if (name == nullptr || name[0] == '\0') return false;
@@ -76,7 +88,7 @@ kith_status given_shares::add(const kith_share& share) {
   if (kith_status status = handle_pin_any(share.object, found); status != KITH_OK) return status;
   given_share given{share.name, std::strlen(share.name), share.object, found, shm::segment_kind::memory, 0,
                     {}};
-  kith_status status = describe(*found, given);
+  kith_status status = share_describe(*found, given);
   if (status == KITH_OK && !list_.append(given))
     status = KITH_E_NO_MEMORY;  // add_all has reserved: it cannot fail
   if (status != KITH_OK) handle_unpin(share.object);

@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "object.h"
 #include "platform.h"
+#include "shm/bootstrap.h"
 #include "shm/segment.h"
 
 namespace kith {
@@ -24,8 +25,13 @@ struct given_share {
   object* given;            // pinned while the spawn runs
   shm::segment_kind kind;
   uint32_t end;
-  const platform::native_handle* handles[2];  // the second only for a channel
+  // The segment; then a channel's stream, or the bells of an event or queue. nullptr: none.
+  const platform::native_handle* handles[shm::most_share_handles];
 };
+
+// Says what another process needs to get the object; reserves a channel end, so that nobody uses it while it moves, until
+// channel_end_move.
+kith_status share_describe(object& self, given_share& out);
 
 // All shares of one spawn: checked, pinned, and their channel ends reserved. Whatever happens, the destructor lets go again.
 class given_shares {
@@ -48,7 +54,7 @@ class given_shares {
 
 // What a child takes: the handles behind a name. Once only.
 struct claimed_share {
-  platform::native_handle handles[2];
+  platform::native_handle handles[shm::most_share_handles];
   uint32_t end = 0;
 };
 

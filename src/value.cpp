@@ -11,9 +11,6 @@ using namespace kith;
 
 namespace {
 
-constexpr segment_class value_class{
-    {object_kind::value, segment_object_begin_close, segment_object_destroy}, shm::segment_kind::value, true};
-
 template <class Operation>
 kith_status on_value(kith_value* value, Operation operation) {
   object* found = nullptr;
@@ -54,6 +51,9 @@ class struct_access {
 };
 
 }  // namespace
+
+constexpr segment_class kith::value_class{
+    {object_kind::value, segment_object_begin_close, segment_object_destroy}, shm::segment_kind::value, true};
 
 kith_status kith_value_create(kith_type type, const void* initial, const kith_value_options* options,
                               kith_value** out) {

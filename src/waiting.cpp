@@ -20,10 +20,14 @@ constexpr object_class cancel_class{object_kind::cancel, begin_close, destroy};
 
 }  // namespace
 
-call_patience::call_patience(int64_t timeout_ms, const object& waited_for, shm::spinner* its_spinner) {
+call_patience::call_patience(int64_t timeout_ms, const object& waited_for, shm::spinner* its_spinner)
+    : call_patience(timeout_ms) {
   spin = its_spinner;
-  until = timeout_ms > 0 ? deadline_in(platform::clock_now(), timeout_ms) : deadline_in(0, timeout_ms);
   closed = &waited_for.closed;
+}
+
+call_patience::call_patience(int64_t timeout_ms) {
+  until = timeout_ms > 0 ? deadline_in(platform::clock_now(), timeout_ms) : deadline_in(0, timeout_ms);
   interruptible = interruptible_thread;
   object* found = nullptr;
   if (cancel_in_use == nullptr || handle_pin(cancel_in_use, object_kind::cancel, found) != KITH_OK) return;

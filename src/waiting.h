@@ -18,6 +18,7 @@ struct cancel_object : object {
 class call_patience : public shm::patience {
  public:
   call_patience(int64_t timeout_ms, const object& waited_for, shm::spinner* spin = nullptr);
+  explicit call_patience(int64_t timeout_ms);  // for several objects, or none
   ~call_patience();
   call_patience(const call_patience&) = delete;
   call_patience& operator=(const call_patience&) = delete;

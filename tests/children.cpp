@@ -3,6 +3,7 @@
 // run stand beside the tests that start them.
 #include <uv.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -20,6 +21,18 @@ int echo(const arguments& given) {
   channel report;
   CHILD_NEEDS(kith_channel_inherit("report", report.out()) == KITH_OK);
   for (const std::string& argument : given) CHILD_NEEDS(tell(report, argument));
+  return 0;
+}
+
+// Writes its arguments into a file, each with its NUL: for a program that another one starts for us.
+int store(const arguments& given) {
+  char path[4096];
+  size_t size = sizeof path;
+  CHILD_NEEDS(uv_os_getenv("KITH_TEST_FILE", path, &size) == 0);
+  std::FILE* const file = std::fopen(path, "wb");
+  CHILD_NEEDS(file != nullptr);
+  for (const std::string& each : given) std::fwrite(each.c_str(), 1, each.size() + 1, file);
+  CHILD_NEEDS(std::fclose(file) == 0);
   return 0;
 }
 
@@ -90,6 +103,7 @@ struct named_role {
 constexpr named_role roles[] = {
     {"exit", exit_with},
     {"echo", echo},
+    {"store", store},
     {"environment", environment},
     {"environment_names", environment_names},
     {"cwd", working_folder},

@@ -99,9 +99,10 @@ cancel make_cancel() {
   return made;
 }
 
-channel_pair make_channel(uint64_t ring_size) {
+channel_pair make_channel(uint64_t ring_size, uint32_t flags) {
   channel_pair made;
   auto options = defaults<kith_channel_options>();
+  options.flags = flags;
   options.ring_size = ring_size;
   REQUIRE_OK(kith_channel_create(&options, made.a.out(), made.b.out()));
   return made;

@@ -131,7 +131,7 @@ struct channel_pair {
   channel a;
   channel b;
 };
-channel_pair make_channel(uint64_t ring_size = 0);
+channel_pair make_channel(uint64_t ring_size = 0, uint32_t flags = 0);
 
 queue make_queue(uint64_t capacity = 0, uint32_t flags = 0, uint64_t most_items = 0);
 
@@ -273,6 +273,9 @@ names_of_shared_memory();  // of all processes; Windows: none, its sections have
 void warm_up();            // makes what the OS and its libraries keep open for good
 bool may_spawn_again();    // after KITH_E_OS: the OS is known to fail so now and then
 void kill_by_id(int64_t pid);
+// Waits for a descriptor to be readable, or a HANDLE to be signalled.
+bool handle_is_ready(int64_t handle, int timeout_ms);
+bool duplicates_in_one_step();  // DuplicateHandle writes the number as it makes the handle; not so under Wine
 bool has_ended(int64_t pid);              // a process that we do not wait for otherwise
 bool is_ended_child(int64_t pid);         // and its exit code is still to be had
 [[noreturn]] void crash();                // as a program with a bug does

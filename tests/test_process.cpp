@@ -82,39 +82,6 @@ int32_t nothing(const void*, size_t) { return 0; }
 
 // ---- what a program is given -------------------------------------------------------------------------------------------------
 
-TEST_CASE_FIXTURE(nothing_leaks, "arguments reach a program as they are") {
-  const std::vector<std::string> arguments = {"plain",
-                                              "",
-                                              "two words",
-                                              " leading and trailing ",
-                                              "\ttab\t",
-                                              "\"quoted\"",
-                                              "half \"quoted",
-                                              "\\",
-                                              "trailing\\",
-                                              "trailing and a space \\",
-                                              "\\\\server\\share\\",
-                                              "a\\\"b",
-                                              "a\\\\\"b c",
-                                              "c:\\path with spaces\\\\",
-                                              "%PATH%",
-                                              "$HOME",
-                                              "^&|<>()",
-                                              "'single'",
-                                              "line\nbreak",
-                                              "\xC3\xA4\xE2\x82\xAC\xF0\x9F\x90\x8D",
-                                              "",
-                                              "last"};
-  std::vector<std::string> role = {"echo"};
-  role.insert(role.end(), arguments.begin(), arguments.end());
-  CHECK((report_of(role) == arguments));
-}
-
-TEST_CASE_FIXTURE(nothing_leaks, "a long argument reaches a program") {
-  const std::string longest(20'000, 'x');
-  CHECK((report_of({"echo", longest}) == std::vector<std::string>{longest}));
-}
-
 TEST_CASE_FIXTURE(nothing_leaks,
                   "a program gets the environment of its parent, with the changes that were asked for") {
   uv_os_setenv("KITH_TEST_KEPT", "kept");

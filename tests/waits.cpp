@@ -57,6 +57,59 @@ kith_status wait_for_room(endless_waits& on, int64_t timeout_ms) {
   return kith_channel_send(on.full.a, large.data(), large.size(), timeout_ms);
 }
 
+kith_status wait_to_be_shown(endless_waits& on, int64_t timeout_ms) {
+  const void* data = nullptr;
+  size_t size = 77;
+  const kith_status status = kith_channel_peek(on.silent_line.a, &data, &size, timeout_ms);
+  CHECK(size == (status == KITH_OK ? 5 : 77));
+  if (status == KITH_OK) CHECK_OK(kith_channel_consume(on.silent_line.a));
+  return status;
+}
+
+kith_status wait_for_messages(endless_waits& on, int64_t timeout_ms) {
+  char buffer[8];
+  size_t sizes[2] = {77, 77};
+  size_t count = 77;
+  const kith_status status =
+      kith_channel_recv_many(on.silent_batches.a, buffer, sizeof buffer, sizes, 2, &count, timeout_ms);
+  CHECK(count == (status == KITH_OK ? 1 : 77));
+  return status;
+}
+
+kith_status wait_for_a_place_in_the_ring(endless_waits& on, int64_t timeout_ms) {
+  void* place = nullptr;
+  const kith_status status = kith_channel_reserve(on.reserved.a, 2048, &place, timeout_ms);
+  CHECK((status == KITH_OK) == (place != nullptr));
+  if (status == KITH_OK) CHECK_OK(kith_channel_commit(on.reserved.a, 2048));
+  return status;
+}
+
+void make_room_for_a_place(endless_waits& on) {
+  const void* data = nullptr;
+  size_t size = 0;
+  while (kith_channel_peek(on.reserved.b, &data, &size, 0) == KITH_OK)
+    CHECK_OK(kith_channel_consume(on.reserved.b));
+}
+
+kith_status wait_for_room_for_batches(endless_waits& on, int64_t timeout_ms) {
+  const size_t size = large.size();
+  size_t sent = 77;
+  const kith_status status =
+      kith_channel_send_many(on.full_of_batches.a, large.data(), &size, 1, &sent, timeout_ms);
+  CHECK(sent == 0);
+  return status;
+}
+
+kith_status wait_at_a_shared_end(endless_waits& on, int64_t timeout_ms) {
+  char buffer[8];
+  size_t size = 77;
+  return kith_channel_recv(on.shared.a, buffer, sizeof buffer, &size, timeout_ms);
+}
+
+kith_status wait_for_room_at_a_shared_end(endless_waits& on, int64_t timeout_ms) {
+  return kith_channel_send(on.shared_and_full.a, large.data(), 2000, timeout_ms);
+}
+
 kith_status wait_for_item(endless_waits& on, int64_t timeout_ms) {
   char buffer[8];
   size_t size = 77;
@@ -126,6 +179,19 @@ const std::vector<wait_kind> kinds_of_waits = {
     {"recv", wait_for_message, [](endless_waits& on) { kith_channel_close(on.quiet.a); },
      [](endless_waits& on) { CHECK(tell(on.quiet.b, "hello")); }},
     {"send", wait_for_room, [](endless_waits& on) { kith_channel_close(on.full.a); }, nullptr},
+    {"peek", wait_to_be_shown, [](endless_waits& on) { kith_channel_close(on.silent_line.a); },
+     [](endless_waits& on) { CHECK(tell(on.silent_line.b, "hello")); }},
+    {"recv_many", wait_for_messages, [](endless_waits& on) { kith_channel_close(on.silent_batches.a); },
+     [](endless_waits& on) { CHECK(tell(on.silent_batches.b, "hello")); }},
+    {"reserve", wait_for_a_place_in_the_ring, [](endless_waits& on) { kith_channel_close(on.reserved.a); },
+     make_room_for_a_place},
+    {"send_many", wait_for_room_for_batches,
+     [](endless_waits& on) { kith_channel_close(on.full_of_batches.a); }, nullptr},
+    {"recv, shared end", wait_at_a_shared_end, [](endless_waits& on) { kith_channel_close(on.shared.a); },
+     [](endless_waits& on) { CHECK(tell(on.shared.b, "hello")); }},
+    {"send, shared end", wait_for_room_at_a_shared_end,
+     [](endless_waits& on) { kith_channel_close(on.shared_and_full.a); },
+     [](endless_waits& on) { CHECK(hear(on.shared_and_full.b, large.substr(0, 2000))); }},
     {"queue, empty", wait_for_item, [](endless_waits& on) { kith_queue_close(on.nothing_there); },
      [](endless_waits& on) { CHECK_OK(kith_queue_put(on.nothing_there, "hello", 5, 0)); }},
     {"queue, full", wait_for_place, [](endless_waits& on) { kith_queue_close(on.no_room); }, make_a_place},
@@ -139,6 +205,8 @@ endless_waits::endless_waits() {
   REQUIRE_OK(kith_semaphore_acquire(empty, 0));
   for (int i = 0; i < 2; ++i) REQUIRE_OK(kith_queue_put(no_room, half.data(), half.size(), 0));
   REQUIRE_OK(kith_queue_put(undone, nullptr, 0, 0));
+  for (int i = 0; i < 3; ++i) REQUIRE_OK(kith_channel_send(reserved.a, large.data(), 1000, 0));
+  for (int i = 0; i < 2; ++i) REQUIRE_OK(kith_channel_send(shared_and_full.a, large.data(), 2000, 0));
 }
 
 endless_waits::~endless_waits() {

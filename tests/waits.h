@@ -38,6 +38,12 @@ class endless_waits {
   barrier lonely = make_barrier(2);
   channel_pair quiet = make_channel();
   channel_pair full = make_channel(4096);
+  channel_pair silent_line = make_channel();
+  channel_pair silent_batches = make_channel();
+  channel_pair reserved = make_channel(4096);
+  channel_pair full_of_batches = make_channel(4096);
+  channel_pair shared = make_channel(0, KITH_CHANNEL_SHARED_ENDS);
+  channel_pair shared_and_full = make_channel(4096, KITH_CHANNEL_SHARED_ENDS);
   queue nothing_there = make_queue();
   queue no_room = make_queue(4096);
   queue undone = make_queue(0, KITH_QUEUE_TASKS);

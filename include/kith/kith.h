@@ -209,8 +209,10 @@ enum {
 
 /* kith_process_options.flags */
 enum {
-  KITH_PROCESS_CLEAN_ENV = 1,       /* start from an empty environment, not from this process's */
-  KITH_PROCESS_KEEP_DESCRIPTORS = 2 /* KITH_START_FORK only: the child keeps descriptors that kith did not open */
+  KITH_PROCESS_CLEAN_ENV = 1,        /* start from an empty environment, not from this process's */
+  KITH_PROCESS_KEEP_DESCRIPTORS = 2, /* KITH_START_FORK only: the child keeps descriptors that kith did not open */
+  KITH_PROCESS_BATCH_FILES = 4       /* argv[0] may be a batch file (.bat, .cmd), named with its extension. Windows runs it by cmd.exe, with
+                                        arguments written so that none of them can become a command. Elsewhere the flag means nothing */
 };
 
 typedef struct kith_process_options {
@@ -219,8 +221,9 @@ typedef struct kith_process_options {
 
   /* What to run: exactly one of these three. */
   const char *const *argv; /* a program and its arguments, ends with NULL. argv[0] with a slash (Windows: also a backslash) is a
-                              path from this process's working directory; without, it is looked for in this process's PATH.
-                              Windows appends .exe where there is no extension */
+                              path from this process's working directory; without, it is looked for in the folders of this
+                              process's PATH, in their order, and nowhere else (an empty entry is no folder; without a PATH, POSIX
+                              looks in /usr/bin and /bin). Windows appends .exe where there is no extension */
   kith_entry entry;        /* a function of this program or of a library that it has loaded. It need not be exported. A child by
                               KITH_START_SPAWN runs it from kith_child_main */
   const char *entry_name;  /* a function that was registered with kith_entry_register, here and in the child */
@@ -268,7 +271,10 @@ typedef struct kith_exit {
  * KITH_E_MISMATCH (a share that is no shareable object); KITH_E_MOVED, KITH_E_BUSY (a channel end that cannot be given); KITH_E_NOT_FOUND
  * (no such program, or no function registered under entry_name); KITH_E_NOT_A_PROGRAM; KITH_E_DENIED (not executable);
  * KITH_E_BAD_CWD; KITH_E_NO_FUNCTION; KITH_E_NO_CHILD_MAIN (we are a child that did not take over: call kith_child_main at the top of
- * main); KITH_E_UNSUPPORTED (an unknown flag, fork where there is none, fork with argv, env or cwd); KITH_E_NO_MEMORY, KITH_E_LIMIT, KITH_E_OS.
+ * main); KITH_E_TOO_LARGE (more arguments or environment than the OS takes: Windows 32,767 characters of command line, 8,191 for a batch
+ * file); KITH_E_UNSUPPORTED (an unknown flag, fork where there is none, fork with argv, env or cwd, a batch file without
+ * KITH_PROCESS_BATCH_FILES); KITH_E_INVALID also for text that is not UTF-8 (Windows) and for a control character in an argument of a batch
+ * file; KITH_E_NO_MEMORY, KITH_E_LIMIT, KITH_E_OS.
  * Lifetime: *out is yours; see kith_process_close.
  * Threads: any; with KITH_START_FORK the usual rules for fork hold.
  * Platforms: fork is POSIX. Since: 0.1 */
@@ -289,6 +295,15 @@ KITH_API kith_status kith_process_terminate(kith_process *process);
  * Returns: KITH_OK, also when it has ended already; KITH_E_INVALID; KITH_E_DENIED; KITH_E_OS.
  * Threads: any. Platforms: SIGKILL, TerminateProcess. Since: 0.1 */
 KITH_API kith_status kith_process_kill(kith_process *process);
+
+/* Ends the process step by step: waits wait_ms for it to end by itself; asks it, as kith_process_terminate, and waits terminate_ms; ends
+ * it, as kith_process_kill, and waits kill_ms. The first step that sees the end is the last. A step of 0 ms is left out, one of KITH_FOREVER
+ * never gives way to the next. A good choice for many programs is (0, 5000, 5000).
+ * Returns: KITH_OK, and *out as by kith_process_wait; KITH_E_TIMEOUT (it runs on after the last step: also a killed process can take long in
+ * the kernel); KITH_E_CLOSED, KITH_E_CANCELLED, KITH_E_INTERRUPTED (as by kith_process_wait; further steps are not taken); KITH_E_INVALID;
+ * KITH_E_DENIED; KITH_E_OS.
+ * Threads: any, several at once: each takes its own steps. Platforms: as kith_process_terminate. Since: 0.1 */
+KITH_API kith_status kith_process_stop(kith_process *process, int64_t wait_ms, int64_t terminate_ms, int64_t kill_ms, kith_exit *out);
 
 /* Gives the OS's process id.
  * Returns: the id; -1 when the handle is NULL or closed. Threads: any. Since: 0.1 */
@@ -850,10 +865,11 @@ KITH_API kith_status kith_channel_reserve(kith_channel *channel, size_t size, vo
 
 /* Sends the first `size` bytes of what was reserved.
  * Returns: KITH_OK; KITH_E_NOT_OWNER (this thread has reserved nothing); KITH_E_TOO_LARGE (more than was reserved: nothing is sent, the room
- * stays reserved); KITH_E_CLOSED, KITH_E_PEER_DIED, KITH_E_PROTOCOL (nothing is sent, the room is given back); KITH_E_INVALID. Since: 0.1 */
+ * stays reserved); KITH_E_CLOSED, KITH_E_PEER_DIED, KITH_E_PROTOCOL (nothing is sent, the room is given back); KITH_E_INVALID.
+ * Threads: the one that reserved. Since: 0.1 */
 KITH_API kith_status kith_channel_commit(kith_channel *channel, size_t size);
 
-/* Gives back what was reserved; nothing is sent. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_INVALID. Since: 0.1 */
+/* Gives back what was reserved; nothing is sent. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_INVALID. Threads: the one that reserved. Since: 0.1 */
 KITH_API kith_status kith_channel_abort(kith_channel *channel);
 
 /* Shows the next message where it lies, waiting until there is one whole. kith_channel_consume then takes it, kith_channel_release leaves it.
@@ -864,10 +880,10 @@ KITH_API kith_status kith_channel_abort(kith_channel *channel);
  * Lifetime: *out_data until consume, release, or the close of this end. Threads: consume or release in the same thread. Since: 0.1 */
 KITH_API kith_status kith_channel_peek(kith_channel *channel, const void **out_data, size_t *out_size, int64_t timeout_ms);
 
-/* Takes the message that was shown. Returns: KITH_OK; KITH_E_NOT_OWNER (this thread was shown none); KITH_E_INVALID. Since: 0.1 */
+/* Takes the message that was shown. Returns: KITH_OK; KITH_E_NOT_OWNER (this thread was shown none); KITH_E_INVALID. Threads: the one that peeked. Since: 0.1 */
 KITH_API kith_status kith_channel_consume(kith_channel *channel);
 
-/* Leaves the message that was shown where it is, for the next call. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_INVALID. Since: 0.1 */
+/* Leaves the message that was shown where it is, for the next call. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_INVALID. Threads: the one that peeked. Since: 0.1 */
 KITH_API kith_status kith_channel_release(kith_channel *channel);
 
 /* Sends an object, and a message beside it (data may be NULL when the size is 0; at most a quarter of a ring, less 96 bytes).
@@ -1000,8 +1016,14 @@ KITH_API kith_status kith_wait_any(kith_wait_item *items, size_t count, size_t *
  * Returns: KITH_OK; KITH_E_UNSUPPORTED (this OS has none for this object); KITH_E_INVALID; KITH_E_MOVED; KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
  * Lifetime: *out_handle until the object is closed; it is the object's. Threads: any, but one at a time arms and waits. Since: 0.1 */
 KITH_API kith_status kith_channel_poll_handle(kith_channel *channel, int64_t *out_handle);
+
+/* The same for a queue. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_queue_poll_handle(kith_queue *queue, int64_t *out_handle);
+
+/* The same for an event. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_event_poll_handle(kith_event *event, int64_t *out_handle);
+
+/* The same for a process. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_process_poll_handle(kith_process *process, int64_t *out_handle);
 
 /* Asks that the object's handle becomes ready when one of the events comes (0: KITH_WAIT_READ). See kith_channel_poll_handle.

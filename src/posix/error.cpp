@@ -15,9 +15,10 @@ struct translation {
 // EAGAIN is missing on purpose: it means a limit when processes are made, and nothing of the kind elsewhere.
 constexpr translation translations[] = {
     {ENOMEM, KITH_E_NO_MEMORY},       {ENOSPC, KITH_E_NO_MEMORY},       {EMFILE, KITH_E_LIMIT},
-    {ENFILE, KITH_E_LIMIT},           {EACCES, KITH_E_DENIED},          {EPERM, KITH_E_DENIED},
-    {ENOENT, KITH_E_NOT_FOUND},       {ENOTDIR, KITH_E_NOT_FOUND},      {ENAMETOOLONG, KITH_E_NOT_FOUND},
-    {ELOOP, KITH_E_NOT_FOUND},        {ENOEXEC, KITH_E_NOT_A_PROGRAM},  {EISDIR, KITH_E_NOT_A_PROGRAM},
+    {ENFILE, KITH_E_LIMIT},           {ETOOMANYREFS, KITH_E_LIMIT},     {EACCES, KITH_E_DENIED},
+    {EPERM, KITH_E_DENIED},           {ENOENT, KITH_E_NOT_FOUND},       {ENOTDIR, KITH_E_NOT_FOUND},
+    {ENAMETOOLONG, KITH_E_NOT_FOUND}, {ELOOP, KITH_E_NOT_FOUND},        {ENOEXEC, KITH_E_NOT_A_PROGRAM},
+    {EISDIR, KITH_E_NOT_A_PROGRAM},
 #ifdef ELIBBAD
     {ELIBBAD, KITH_E_NOT_A_PROGRAM},
 #endif

@@ -25,6 +25,7 @@ native_handle watch_child(pid_t pid) {
 // In slices, each of which looks for itself: a child that ended while its watch was set up may never be told
 // of.
 kith_status process_await(const process& self, deadline until) {
+  if (self.foreign) return await_foreign(self, until);
   const pid_t pid = static_cast<pid_t>(self.pid);
   if (!self.watch.valid()) return await_by_naps(pid, until);
   constexpr uint64_t slice = 100 * ns_per_ms;

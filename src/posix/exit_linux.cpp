@@ -20,6 +20,7 @@ bool watch_works() { return watch_child(getpid()).valid(); }
 native_handle watch_child(pid_t pid) { return own_descriptor(pidfd_open(pid)); }
 
 kith_status process_await(const process& self, deadline until) {
+  if (self.foreign) return await_foreign(self, until);
   if (!self.watch.valid()) return await_by_naps(static_cast<pid_t>(self.pid), until);
   pollfd item{self.watch.get(), POLLIN, 0};
   while (true) {

@@ -9,6 +9,7 @@ bool watch_works() { return false; }
 native_handle watch_child(pid_t) { return native_handle(); }
 
 kith_status process_await(const process& self, deadline until) {
+  if (self.foreign) return await_foreign(self, until);
   return await_by_naps(static_cast<pid_t>(self.pid), until);
 }
 

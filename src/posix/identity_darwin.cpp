@@ -34,6 +34,11 @@ identity find_self() {
   return keep_self(found ? start_time(record) : 0);
 }
 
+identity identity_of(uint32_t pid) {
+  kinfo_proc record{};
+  return read_record(pid, record) == presence::present ? make_identity(pid, start_time(record)) : identity{};
+}
+
 liveness alive(identity who) {
   if (who == self()) return liveness::alive;
   if (who.pid() == 0 || who.pid() > INT_MAX) return liveness::dead;  // no process ever had that number

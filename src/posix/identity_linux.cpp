@@ -96,6 +96,13 @@ identity find_self() {
   return keep_self(proc_is_ours() && read_record("/proc/self/stat", record) ? record.start_time : 0);
 }
 
+identity identity_of(uint32_t pid) {
+  process_record record;
+  // With a start time only where we have one: others must find the same.
+  if (!read_record(pid, record)) return {};
+  return make_identity(pid, has_start_time(self()) ? record.start_time : 0);
+}
+
 liveness alive(identity who) {
   const identity me = self();
   if (who == me) return liveness::alive;

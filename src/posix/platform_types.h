@@ -2,12 +2,15 @@
 // The types of the POSIX port that shared code holds but never looks into.
 #pragma once
 
+#include <poll.h>
 #include <pthread.h>
 
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+
+#include "../identity.h"
 
 namespace kith::platform {
 
@@ -48,10 +51,20 @@ struct stream {
   native_handle socket;
 };
 
+struct bells {
+  native_handle handles[2];  // see bell_*.cpp
+};
+
+struct wait_slot {
+  pollfd item{-1, 0, 0};
+};
+
 struct process {
   int64_t pid = -1;
   native_handle watch;  // pidfd or kqueue; invalid where there is neither
   bool collected = false;
+  bool foreign = false;  // not our child: `who` it is
+  identity who;
 };
 
 // The register that points to the thread's own data is the cheapest name of a thread; asking the kernel would

@@ -37,6 +37,14 @@ inline bool nap(deadline until, uint64_t ns) {
 native_handle own_descriptor(int descriptor);
 kith_status set_close_on_exec(int descriptor);
 
+// ---- identity_*.cpp
+
+identity identity_of(uint32_t pid);  // of a process that has not been reaped; nobody: it cannot be told
+
+// ---- foreign.cpp
+
+kith_status await_foreign(const process& self, deadline until);
+
 // ---- memory_*.cpp, asked by has()
 
 bool memory_is_sealed();

@@ -76,9 +76,8 @@ kith_status check_program(const char* path) {
 
 bool join_path(text& out, std::string_view folder, const char* name) {
   out.clear();
-  if (!out.append(folder.data(), folder.size())) return false;
-  if (!folder.empty() && !out.append('/')) return false;
-  return out.append(name, std::strlen(name) + 1);
+  return out.append(folder.data(), folder.size()) && out.append('/') &&
+         out.append(name, std::strlen(name) + 1);
 }
 
 kith_status search_path(const char* name, text& out) {
@@ -87,11 +86,13 @@ kith_status search_path(const char* name, text& out) {
   kith_status verdict = KITH_E_NOT_FOUND;
   while (true) {
     const size_t length = std::strcspn(list, ":");
-    // An empty entry means the working directory.
-    if (!join_path(out, std::string_view(list, length), name)) return KITH_E_NO_MEMORY;
-    const kith_status status = check_program(out.data());
-    if (status == KITH_OK) return KITH_OK;
-    if (status == KITH_E_DENIED) verdict = status;
+    // An empty entry once meant the working directory. Nobody writes one for that, but many by mistake.
+    if (length != 0) {
+      if (!join_path(out, std::string_view(list, length), name)) return KITH_E_NO_MEMORY;
+      const kith_status status = check_program(out.data());
+      if (status == KITH_OK) return KITH_OK;
+      if (status == KITH_E_DENIED) verdict = status;
+    }
     if (list[length] == '\0') return verdict == KITH_E_DENIED ? fail(EACCES) : fail(ENOENT);
     list += length + 1;
   }
@@ -213,6 +214,12 @@ kith_status fail_to_enter(int os_error) {
 
 int64_t process_id(const process& self) { return self.pid; }
 
+kith_status process_poll_handle(const process& self, int64_t& out) {
+  if (!self.watch.valid()) return KITH_E_UNSUPPORTED;
+  out = self.watch.get();
+  return KITH_OK;
+}
+
 bool child_has_ended(pid_t pid) {
   siginfo_t info{};  // si_pid stays 0 when there is nothing to tell
   const auto look = [&] { return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | WNOHANG); };
@@ -246,6 +253,11 @@ kith_status signal_by_pid(pid_t pid, int signal) {
 }
 
 void process_collect(process& self, kith_exit& out) {
+  if (self.foreign) {  // its parent reaps it, who may be us, through another handle
+    out = {KITH_EXIT_UNKNOWN, 0, 0};
+    self.collected = true;
+    return;
+  }
   collect_child(self, out);
   self.collected = true;
   // Other threads may still be waiting on the handle: it is closed by process_forget.
@@ -257,6 +269,10 @@ kith_status process_terminate(const process& self) { return signal_child(self, S
 kith_status process_kill(const process& self) { return signal_child(self, SIGKILL); }
 
 void process_forget(process& self) {
+  if (self.foreign) {
+    self = process{};
+    return;
+  }
   const pid_t pid = static_cast<pid_t>(self.pid);
   const bool running = pid > 0 && !self.collected && !reap(pid);
   self = process{};

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
-#include <sys/socket.h>
+#include <poll.h>
 
-#include "posix_internal.h"
+#include "../mutex.h"
+#include "stream_record.h"
 
 namespace kith::platform {
 
@@ -52,17 +53,54 @@ kith_status stream_create(stream& a, stream& b) {
   return KITH_OK;
 }
 
+// The end is seen although records are unread. macOS tells of it only who asks for POLLHUP by name.
 stream_state stream_look(const stream& self) {
-  char byte;
-  const ssize_t result = restart([&] { return recv(self.socket.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT); });
-  if (result > 0) return stream_state::has_data;
-  if (result == -1 && (errno == EAGAIN || errno == EWOULDBLOCK)) return stream_state::open;
-  return stream_state::ended;
+  pollfd item{self.socket.get(), POLLHUP, 0};
+  const int result = restart([&] { return poll(&item, 1, 0); });
+  return result > 0 ? stream_state::ended : stream_state::open;
 }
+
+// A socket that is full has bells in it, or parcels that will be looked at soon: the other side wakes in any case.
+void stream_ring(stream& self) {
+  const stream_record bell{record_bell, 0, 0};
+  (void)restart([&] { return send(self.socket.get(), &bell, sizeof bell, send_flags); });
+}
+
+// A parcel stays where it is. Its message is in the ring a moment later, or the other side has died in between; until then the
+// poller wakes in vain. With the mutex: between the look and the taking another thread could take the bell, and
+// we the first bytes of a parcel, whose descriptors would be lost.
+kith_status stream_arm(stream& self) {
+  const library_guard guard;
+  stream_record front;
+  for (;;) {
+    switch (look_at_record(self, front)) {
+      case record_look::nothing: return KITH_OK;
+      case record_look::rubbish: return KITH_E_PROTOCOL;
+      case record_look::there: break;
+    }
+    if (front.kind != record_bell) return KITH_OK;
+    if (!drop_record(self)) return KITH_E_PROTOCOL;
+  }
+}
+
+kith_status stream_poll_handle(stream& self, int64_t& out) {
+  out = self.socket.get();
+  return KITH_OK;
+}
+
+void stream_disarm(stream&) {}
 
 const native_handle* stream_handle(const stream& self) { return &self.socket; }
 
 kith_status stream_adopt(native_handle&& object, stream& out) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  const bool known = getsockopt(object.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+  if (!known || type != SOCK_STREAM) return KITH_E_MISMATCH;
+#if defined(SO_NOSIGPIPE)
+  const int on = 1;  // it may not be one that kith made
+  if (setsockopt(object.get(), SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on) != 0) return fail(errno);
+#endif
   out.socket = std::move(object);
   return KITH_OK;
 }

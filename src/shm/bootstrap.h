@@ -35,12 +35,15 @@ struct bootstrap_state {
 };
 static_assert(sizeof(bootstrap_state) == 192);
 
+inline constexpr uint32_t most_share_handles = 3;
+
 struct share_record {
   bootstrap_piece name;  // without NUL
   uint32_t kind;         // segment_kind
   uint32_t end;          // of a channel: 0 or 1
-  uint64_t numbers[2];   // of its handles, as the child knows them: the segment; a channel's control stream
+  // Of its handles, as the child knows them: the segment; a channel's control stream, or the bells of an event or queue. 0: none.
+  uint64_t numbers[most_share_handles];
 };
-static_assert(sizeof(share_record) == 40);
+static_assert(sizeof(share_record) == 48);
 
 }  // namespace kith::shm

@@ -91,7 +91,7 @@ kith_status contender::wait() {
 
 }  // namespace
 
-void event_set(event_state& event, wait_area& area) {
+void event_set(event_state& event, wait_area& area, const platform::bells* bells) {
   uint64_t word = event.word.load(std::memory_order_relaxed);
   for (;;) {
     const bool was_set = (word & event_set_bit) != 0;
@@ -101,7 +101,7 @@ void event_set(event_state& event, wait_area& area) {
       continue;
     if (!was_set && (word & waiters_bit) != 0)
       platform::wake(area, event.word, resets_itself(event) ? 1 : UINT32_MAX);
-    return;
+    return tell_pollers(event.pollers, bells);
   }
 }
 

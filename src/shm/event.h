@@ -15,6 +15,7 @@
 
 #include "../platform.h"
 #include "patience.h"
+#include "poll_flag.h"
 
 namespace kith::shm {
 
@@ -22,13 +23,15 @@ namespace kith::shm {
 struct event_state {
   std::atomic<uint64_t> word;
   std::atomic<uint64_t> auto_reset;  // 0 or 1. Written before anybody else has the segment
-  uint64_t reserved[6];
+  std::atomic<uint64_t> pollers;     // see poll_flag.h
+  uint64_t reserved[5];
 };
 static_assert(sizeof(event_state) == 64);
 
 inline constexpr uint64_t event_set_bit = 1;
 
-void event_set(event_state& event, wait_area& area);
+// `bells` may be nullptr: nobody is told who waits on handles.
+void event_set(event_state& event, wait_area& area, const platform::bells* bells = nullptr);
 void event_clear(event_state& event);
 bool event_is_set(const event_state& event);
 kith_status event_wait(event_state& event, wait_area& area, const patience& limits);

@@ -20,10 +20,31 @@ void cancellation::lock() {
 // locked, its holder may be the very thread that this handler interrupted: the sleepers then find out when their slices end.
 void cancellation::fire() {
   fired_.store(true, std::memory_order_seq_cst);
+  // Seq_cst, with the store in make_bell: who waits on the bell has made it before it looks at `fired`.
+  if (has_bell_.load(std::memory_order_seq_cst)) platform::bell_ring(bell_, 0);
   if (list_is_locked_.exchange(true, std::memory_order_seq_cst)) return;
   for (const sleeper* each = first_; each != nullptr; each = each->next)
     platform::wake(*each->area, *each->word, UINT32_MAX);
   unlock();
+}
+
+// In this order: a fire that comes between has its ring silenced, which costs its sleepers a slice; in the other one the bell
+// would ring on for nothing.
+void cancellation::reset() {
+  fired_.store(false, std::memory_order_seq_cst);
+  if (has_bell_.load(std::memory_order_seq_cst)) quiet_bell();
+}
+
+kith_status cancellation::make_bell() {
+  if (has_bell_.load(std::memory_order_relaxed)) return KITH_OK;
+  if (const kith_status status = platform::bells_create(1, bell_); status != KITH_OK) return status;
+  has_bell_.store(true, std::memory_order_seq_cst);  // pairs with the load in fire
+  return KITH_OK;
+}
+
+void cancellation::forget_bell() {
+  has_bell_.store(false, std::memory_order_relaxed);
+  bell_ = {};
 }
 
 void cancellation::add(sleeper& who) {

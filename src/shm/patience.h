@@ -29,7 +29,13 @@ class cancellation {
  public:
   bool fired() const { return fired_.load(std::memory_order_seq_cst); }
   void fire();  // also in a signal handler
-  void reset() { fired_.store(false, std::memory_order_seq_cst); }
+  void reset();
+  // For who waits on handles: a bell that rings for as long as it is fired. Called by one thread at a time.
+  kith_status make_bell();
+  const platform::bells& bell() const { return bell_; }
+  // It rang, and it is not fired any more.
+  void quiet_bell() { (void)platform::bell_quiet(bell_, 0); }
+  void forget_bell();  // in a forked child: it was its parent's
   void add(sleeper& who);
   void remove(sleeper& who);
 
@@ -39,6 +45,8 @@ class cancellation {
 
   std::atomic<bool> fired_{false};
   std::atomic<bool> list_is_locked_{false};
+  std::atomic<bool> has_bell_{false};
+  platform::bells bell_;
   sleeper* first_ = nullptr;
 };
 

@@ -151,6 +151,9 @@ bool has_room(const queue_view& self, uint64_t bytes) {
   return used <= self.ring.size && self.ring.size - used >= bytes && may_have_one_more(self);
 }
 
+// So much that who waits for room to come back has something to do.
+bool has_room_for_some(const queue_view& self) { return has_room(self, self.ring.size / 4); }
+
 kith_status try_put(const queue_view& self, const void* data, uint64_t size, const patience& limits) {
   const access locked(self, limits);
   if (locked.status() != KITH_OK) return locked.status();
@@ -240,16 +243,23 @@ kith_status queue_put(const queue_view& self, const void* data, uint64_t size, c
   const kith_status status = keep_trying(
       self, self.state->putters, limits, [&] { return try_put(self, data, size, limits); },
       [&] { return is_shut(self) || has_room(self, bytes_of(size)); });
-  if (status == KITH_OK) wake_one(self, self.state->takers);
-  return status;
+  if (status != KITH_OK) return status;
+  wake_one(self, self.state->takers);
+  tell_pollers(self.state->poll_takers, self.bells);
+  return KITH_OK;
 }
 
 kith_status queue_get(const queue_view& self, queue_item& item, const patience& limits) {
   const kith_status status = keep_trying(
       self, self.state->takers, limits, [&] { return try_get(self, item, limits); },
       [&] { return is_shut(self) || has_items(self); });
-  if (status == KITH_OK) wake_one(self, self.state->putters);
-  return status;
+  if (status != KITH_OK) return status;
+  wake_one(self, self.state->putters);
+  // Told when it is worth while to come: not for each item that a full queue loses.
+  platform::light_fence();  // pairs with the heavy one of who raised the flag
+  if (relaxed(self.state->poll_putters) != 0 && has_room_for_some(self))
+    ring_pollers(self.state->poll_putters, self.bells);
+  return KITH_OK;
 }
 
 void queue_shut(const queue_view& self) {
@@ -267,6 +277,16 @@ void queue_wake_all(const queue_view& self) {
     flag->store(0);  // one that has looked, and does not sleep yet, must not
     platform::wake(*self.waiting, *flag, UINT32_MAX);
   }
+  tell_pollers(self.state->poll_takers, self.bells);
+  tell_pollers(self.state->poll_putters, self.bells);
+}
+
+uint32_t queue_ready(const queue_view& self, uint32_t events) {
+  if (is_shut(self)) return events;
+  uint32_t ready = 0;
+  if ((events & KITH_WAIT_READ) != 0 && has_items(self)) ready |= KITH_WAIT_READ;
+  if ((events & KITH_WAIT_WRITE) != 0 && has_room_for_some(self)) ready |= KITH_WAIT_WRITE;
+  return ready;
 }
 
 // ---- tasks ------------------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@
 #include "byte_ring.h"
 #include "lock_word.h"
 #include "patience.h"
+#include "poll_flag.h"
 
 namespace kith::shm {
 
@@ -37,11 +38,13 @@ struct queue_state {
   std::atomic<uint64_t> told;   // of these: of which a join has told
   uint64_t take_line[3];
 
-  std::atomic<uint64_t> takers;   // 1: somebody may sleep, on this word, until there is an item
-  std::atomic<uint64_t> putters;  // the same, until there is room
-  std::atomic<uint64_t> joiners;  // the same, until all tasks are done
-  std::atomic<uint64_t> shut;     // 1: nothing can be put any more
-  uint64_t flag_line[4];
+  std::atomic<uint64_t> takers;        // 1: somebody may sleep, on this word, until there is an item
+  std::atomic<uint64_t> putters;       // the same, until there is room
+  std::atomic<uint64_t> joiners;       // the same, until all tasks are done
+  std::atomic<uint64_t> shut;          // 1: nothing can be put any more
+  std::atomic<uint64_t> poll_takers;   // who waits on bells for an item: see poll_flag.h
+  std::atomic<uint64_t> poll_putters;  // the same, for room
+  uint64_t flag_line[2];
 
   std::atomic<uint64_t> most_items;  // 0: no bound but the bytes. Written before anybody else has the segment
   uint64_t option_line[7];
@@ -73,6 +76,7 @@ struct queue_view {
   queue_desk* desks = nullptr;  // queue_desks of them; nullptr: no tasks
   byte_ring ring;
   wait_area* waiting = nullptr;
+  const platform::bells* bells = nullptr;  // nullptr: nobody is told who waits on handles
 };
 
 struct queue_item {
@@ -87,6 +91,8 @@ kith_status queue_task_done(const queue_view& self, const patience& limits);
 kith_status queue_join(const queue_view& self, const patience& limits);
 void queue_shut(const queue_view& self);
 uint64_t queue_count(const queue_view& self);
+// Which of KITH_WAIT_READ and KITH_WAIT_WRITE are true now. Without the lock: a hint, but for who has raised a flag and made a heavy fence.
+uint32_t queue_ready(const queue_view& self, uint32_t events);
 void queue_wake_all(const queue_view& self);
 
 }  // namespace kith::shm

@@ -7,7 +7,7 @@
 // Positions count bytes for ever; a frame begins at a multiple of 16. A frame exists from the store of `head` on: a sender that is
 // killed before has sent nothing. A message larger than the room goes as several frames; the receiver puts them
 // together. A message that its sender gave up simply lacks its last frame: the first frame of the next one makes the receiver
-// drop what it has.
+// drop what it has. A frame that only fills the end of the ring (frame_skip) is nothing: what must lie in one piece begins behind it.
 #pragma once
 
 #include <kith/kith.h>
@@ -20,35 +20,61 @@
 #include "../platform.h"
 #include "byte_ring.h"
 #include "lock_word.h"
+#include "parcel_slot.h"
 
 namespace kith::shm {
 
 // One direction; what the two sides write lies on cache lines of their own.
 struct ring_state {
   std::atomic<uint64_t> head;  // bytes ever sent; the sender writes it
-  uint64_t sender_line[7];
-  std::atomic<uint64_t> tail;  // bytes ever received; the receiver writes it
-  uint64_t receiver_line[7];
-  std::atomic<uint64_t> receiver_asleep;  // 1: the receiver sleeps, on this word, until something is sent
-  std::atomic<uint64_t> sender_needs;  // not 0: the sender sleeps, on this word, until so many bytes are free
+  std::atomic<uint64_t>
+      objects_sent;  // messages with an object ever sent; the sender writes it, before the message
+  uint64_t sender_line[6];
+  std::atomic<uint64_t> tail;           // bytes ever received; the receiver writes it
+  std::atomic<uint64_t> objects_taken;  // messages with an object ever received; the receiver writes it
+  uint64_t receiver_line[6];
+  // Flags for the other side; who acts upon them takes them down. Not 0: sleeper_flag, poller_flag, or both.
+  std::atomic<uint64_t> receiver_asleep;
+  // So many bytes must be free for the sender that sleeps on this word, and poller_of_room.
+  std::atomic<uint64_t> sender_needs;
   uint64_t sleep_line[6];
 };
 static_assert(sizeof(ring_state) == 192);
+
+// A thread sleeps on the word receiver_asleep.
+inline constexpr uint64_t sleeper_flag = 1;
+// A poller has armed: it is told by the control stream. Nobody holds a turn while a loop polls, so this flag outlives calls, and a
+// thread that sleeps takes down its own one only.
+inline constexpr uint64_t poller_flag = 2;                     // in receiver_asleep
+inline constexpr uint64_t poller_of_room = uint64_t{1} << 63;  // in sender_needs
 
 // One end: its holder sends into ring[end] and receives from ring[1 - end].
 struct end_state {
   lock_state sending;  // threads of the holder take turns
   lock_state receiving;
   std::atomic<uint64_t> closed;  // 1: in good order
-  uint64_t reserved[7];
+  // Whose end it is; 0: nobody's, because it is on its way to another process. Not used by shared ends.
+  std::atomic<uint64_t> holder;
+  std::atomic<uint64_t> holders;  // of a shared end; who dies leaves it as it is
+  uint64_t reserved[5];
 };
 static_assert(sizeof(end_state) == 192);
+
+// What the creator has chosen. Written before anybody else has the segment.
+struct written_terms {
+  std::atomic<uint64_t> flags;  // KITH_CHANNEL_...
+  std::atomic<uint64_t> large_message;
+  uint64_t reserved[6];
+};
+static_assert(sizeof(written_terms) == 64);
 
 struct channel_state {
   ring_state rings[2];
   end_state ends[2];
+  written_terms terms;
+  parcel_slot parcels[2];  // of the direction of the same number
 };
-static_assert(sizeof(channel_state) == 768);
+static_assert(sizeof(channel_state) == 960);
 
 struct frame_header {
   uint32_t payload;  // bytes that follow, padded to 16
@@ -57,7 +83,14 @@ struct frame_header {
 };
 static_assert(sizeof(frame_header) == 16);
 
-enum frame_flags : uint32_t { frame_first = 1, frame_last = 2 };
+enum frame_flags : uint32_t {
+  frame_first = 1,
+  frame_last = 2,
+  frame_object =
+      4,  // an object comes with it; always a whole message, which begins with a record (channel_object.cpp)
+  frame_skip = 8  // nothing; alone
+};
+inline constexpr uint32_t frame_whole = frame_first | frame_last;
 
 inline constexpr uint64_t smallest_ring = 4096;
 inline constexpr uint64_t largest_ring = uint64_t{1} << 30;
@@ -68,6 +101,7 @@ struct ring_side {
   byte_ring bytes;
   uint64_t position = 0;
   uint64_t seen = 0;  // the other side's position as last looked at; it was possible
+  uint64_t largest_whole = 0;  // a sender's: what is larger goes in another way than as one frame
 };
 
 // Takes the positions over from shared memory; false: they are not what kith would have written.
@@ -104,21 +138,52 @@ inline uint64_t ring_largest_part(const ring_side& sender) {
   return sender.bytes.size / 4 - sizeof(frame_header);
 }
 
-inline void ring_put_frame(ring_side& sender, const frame_header& header, const void* payload) {
+inline uint64_t ring_bytes_of_frame(uint64_t payload) { return sizeof(frame_header) + ring_padded(payload); }
+
+// Writes a frame that nobody sees yet.
+inline void ring_write_frame(ring_side& sender, const frame_header& header, const void* payload) {
   std::memcpy(ring_place_of_header(sender), &header, sizeof header);
   sender.bytes.copy_in(sender.position + sizeof header, payload, header.payload);
-  sender.position += sizeof header + ring_padded(header.payload);
-  // Release, with the acquire in ring_look_at_sender: who sees the head sees the frame. This store is the commit.
+  sender.position += ring_bytes_of_frame(header.payload);
+}
+
+// Release, with the acquire in ring_look_at_sender: who sees the head sees the frames. This store is the commit.
+inline void ring_publish(ring_side& sender) {
   sender.state->head.store(sender.position, std::memory_order_release);
 }
 
-// Sends a message as one frame. false: it is too large for that, or there is no room for it that we know of.
-inline bool ring_send_whole(ring_side& sender, const void* data, uint64_t size) {
-  if (size > ring_largest_part(sender) || sizeof(frame_header) + ring_padded(size) > ring_room(sender))
-    return false;
-  ring_put_frame(sender, {static_cast<uint32_t>(size), frame_first | frame_last, size}, data);
+inline void ring_put_frame(ring_side& sender, const frame_header& header, const void* payload) {
+  ring_write_frame(sender, header, payload);
+  ring_publish(sender);
+}
+
+// Writes a message as one frame, which nobody sees yet. false: it is too large for that, or there is no room for it that we know of.
+inline bool ring_write_whole(ring_side& sender, const void* data, uint64_t size) {
+  if (size > sender.largest_whole || ring_bytes_of_frame(size) > ring_room(sender)) return false;
+  ring_write_frame(sender, {static_cast<uint32_t>(size), frame_whole, size}, data);
   return true;
 }
+
+// Sends a message as one frame.
+inline bool ring_send_whole(ring_side& sender, const void* data, uint64_t size) {
+  if (!ring_write_whole(sender, data, size)) return false;
+  ring_publish(sender);
+  return true;
+}
+
+// A place in the ring for a message in one piece, before it is sent. `skipped`: bytes at the end of the ring that stay empty before it.
+struct reservation {
+  uint64_t position = 0;  // of the payload
+  uint64_t size = 0;
+  uint64_t skipped = 0;
+};
+
+// Finds such a place, for at most half a ring. KITH_OK; KITH_E_TIMEOUT: no room yet (*needed bytes must be free); KITH_E_PROTOCOL: the
+// receiver's position is impossible. `published`: the receiver was given an empty frame to take, and must perhaps be woken.
+kith_status ring_reserve(ring_side& sender, uint64_t size, reservation& out, uint64_t* needed,
+                         bool& published);
+// Sends the first `size` bytes of it.
+void ring_commit(ring_side& sender, const reservation& place, uint64_t size);
 
 // A message on its way out, and how much of it is in the ring.
 struct outgoing {
@@ -126,6 +191,7 @@ struct outgoing {
   uint64_t size;
   uint64_t sent = 0;
   bool begun = false;
+  bool in_one_frame = false;  // it must not go in parts
   bool done() const { return begun && sent == size; }
 };
 
@@ -150,10 +216,11 @@ inline bool ring_look_at_sender(ring_side& receiver) {
 }
 
 inline bool ring_header_is_sound(const frame_header& header, uint64_t available) {
-  if ((header.flags & ~uint32_t{frame_first | frame_last}) != 0) return false;
   if (ring_padded(header.payload) > available - sizeof header || header.payload > header.total) return false;
-  const bool whole = header.flags == (frame_first | frame_last);
-  return !whole || header.payload == header.total;
+  if (header.flags < frame_whole) return true;
+  const bool known = header.flags == frame_whole || header.flags == (frame_whole | frame_object) ||
+                     header.flags == frame_skip;
+  return known && header.payload == header.total;
 }
 
 // Looks at the next frame. KITH_OK; KITH_E_TIMEOUT: there is none; KITH_E_PROTOCOL: what is there is no frame of ours.
@@ -173,10 +240,18 @@ inline void ring_copy_out(const ring_side& receiver, const frame_view& frame, un
   receiver.bytes.copy_out(frame.position, out, frame.header.payload);
 }
 
-inline void ring_consume_frame(ring_side& receiver, const frame_view& frame) {
+inline void ring_pass_frame(ring_side& receiver, const frame_view& frame) {
   receiver.position = frame.position + ring_padded(frame.header.payload);
-  // Release, with the acquire in ring_look_at_receiver: we are done reading before the room is used again.
+}
+
+// Release, with the acquire in ring_look_at_receiver: we are done reading before the room is used again.
+inline void ring_give_back(ring_side& receiver) {
   receiver.state->tail.store(receiver.position, std::memory_order_release);
+}
+
+inline void ring_consume_frame(ring_side& receiver, const frame_view& frame) {
+  ring_pass_frame(receiver, frame);
+  ring_give_back(receiver);
 }
 
 }  // namespace kith::shm

@@ -33,7 +33,10 @@ class spinner {
     return (tries_again || yields_.pay()) && yield(ready);
   }
 
+  uint32_t times_asked() const { return waits_.load(std::memory_order_relaxed) - first_wait; }
+
  private:
+  static constexpr uint32_t first_wait = 1;
   static constexpr uint32_t waits_between_tries = 64;
   static constexpr int most_yields = 8;
   static constexpr uint64_t longest_yield_ns = 20'000;
@@ -81,7 +84,7 @@ class spinner {
 
   const int most_pauses_, looks_;
   habit pauses_, yields_;
-  std::atomic<uint32_t> waits_{1};
+  std::atomic<uint32_t> waits_{first_wait};
 };
 
 }  // namespace kith::shm

@@ -26,6 +26,11 @@ kith_status process_await(const process& self, deadline until) {
   }
 }
 
+kith_status process_poll_handle(const process& self, int64_t& out) {
+  out = static_cast<int64_t>(handle_number(self.handle));
+  return KITH_OK;
+}
+
 void process_collect(process& self, kith_exit& out) {
   out = {};
   DWORD code = 0;

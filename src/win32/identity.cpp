@@ -17,16 +17,19 @@ bool has_ended(HANDLE process) { return WaitForSingleObject(process, 0) == WAIT_
 
 }  // namespace
 
+identity identity_of(void* process) { return make_identity(GetProcessId(process), creation_time(process)); }
+
 identity find_self() {
-  const identity found = make_identity(GetCurrentProcessId(), creation_time(GetCurrentProcess()));
+  const identity found = identity_of(GetCurrentProcess());
   join_fences();
   // Relaxed, as in self(): the word is the same whoever writes it.
   self_bits.store(found.bits, std::memory_order_relaxed);
   return found;
 }
 
-liveness open_if_alive(identity who, native_handle& out) {
-  native_handle process(OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, who.pid()));
+liveness open_if_alive(identity who, unsigned long rights, native_handle& out) {
+  rights |= SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION;
+  native_handle process(OpenProcess(rights, FALSE, who.pid()));
   if (!process.valid()) {
     return GetLastError() == ERROR_INVALID_PARAMETER ? liveness::dead : liveness::unknown;
   }
@@ -41,7 +44,7 @@ liveness open_if_alive(identity who, native_handle& out) {
 
 liveness alive(identity who) {
   native_handle ignored;
-  return open_if_alive(who, ignored);
+  return open_if_alive(who, 0, ignored);
 }
 
 // Containers of the isolated kind are virtual machines or silos, which cannot hand each other sections by

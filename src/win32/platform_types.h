@@ -2,6 +2,7 @@
 // The types of the Windows port that shared code holds but never looks into. A HANDLE is a void*: windows.h stays out of here.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -43,8 +44,37 @@ struct memory {
   bool writable = true;
 };
 
+struct pending_read;  // stream.cpp
+
+// Moved only into one that is empty. A read that is pending does not mind: it knows the pipe, not the stream.
 struct stream {
+  stream() = default;
+  stream(stream&& other) noexcept : pipe(std::move(other.pipe)), bells(std::exchange(other.bells, nullptr)) {}
+  stream& operator=(stream&& other) noexcept {
+    pipe = std::move(other.pipe);
+    bells = std::exchange(other.bells, nullptr);
+    return *this;
+  }
+
   native_handle pipe;
+  pending_read* bells = nullptr;  // once somebody has asked for a handle to poll
+};
+
+struct bells {
+  native_handle handles[2];  // events
+};
+
+enum class wait_for : uint32_t;
+
+struct wait_slot {
+  bool is_used = false;
+  wait_for what{};
+  intptr_t handle = 0;
+  uint32_t events = 0;
+  // Threads of the system's pool may write it; UnregisterWaitEx waits for them.
+  std::atomic<uint32_t> ready{0};
+  void* wait = nullptr;  // of the pool
+  void* told = nullptr;  // the event that a thread of the pool sets
 };
 
 struct process {

@@ -36,13 +36,11 @@ bool is_directory(DWORD attributes) { return (attributes & FILE_ATTRIBUTE_DIRECT
 
 bool has_extension(const wide_text& path) { return std::wcschr(last_part(path.data()), L'.') != nullptr; }
 
-bool append_exe(wide_text& path) {
-  constexpr wchar_t extension[] = L".exe";
-  return path.resize(path.size() - 1) && path.append(extension, sizeof(extension) / sizeof(wchar_t));
+template <size_t size>
+bool append_text(wide_text& path, const wchar_t (&literal)[size]) {
+  return path.resize(path.size() - 1) && path.append(literal, size);
 }
 
-// CreateProcessW starts cmd.exe for these, which takes the command line apart by rules of its own: arguments
-// that are quoted by the usual ones can become commands.
 bool is_batch_file(const wide_text& path) {
   size_t end = path.size() - 1;
   while (end > 0 && (path[end - 1] == L'.' || path[end - 1] == L' ')) --end;  // Windows does not see these
@@ -52,27 +50,37 @@ bool is_batch_file(const wide_text& path) {
          compare_ignoring_case(extension, 4, L".cmd", 4) == 0;
 }
 
+bool is_file(const wide_text& path) {
+  const DWORD attributes = GetFileAttributesW(path.data());
+  return attributes != INVALID_FILE_ATTRIBUTES && !is_directory(attributes);
+}
+
 // A name with the .exe that it may have been meant with, if there is such a file; else the name as it is.
 kith_status from_path(const wide_text& name, wide_text& out) {
   kith_status status = full_path(name.data(), out);
   if (status != KITH_OK || has_extension(name)) return status;
-  if (!append_exe(out)) return KITH_E_NO_MEMORY;
-  const DWORD attributes = GetFileAttributesW(out.data());
-  if (attributes != INVALID_FILE_ATTRIBUTES && !is_directory(attributes)) return KITH_OK;
-  return full_path(name.data(), out);
+  if (!append_text(out, L".exe")) return KITH_E_NO_MEMORY;
+  return is_file(out) ? KITH_OK : full_path(name.data(), out);
 }
 
+// Not SearchPathW, which stops at a folder that has the name of the program.
 kith_status from_search(const wide_text& name, wide_text& out) {
-  wide_text folders, found;
-  kith_status status = read_text(
+  wide_text folders, joined;
+  const kith_status has_path = read_text(
       folders, [](wchar_t* text, DWORD room) { return GetEnvironmentVariableW(L"PATH", text, room); });
-  if (status == KITH_OK) {
-    status = read_text(found, [&](wchar_t* text, DWORD room) {
-      return SearchPathW(folders.data(), name.data(), L".exe", room, text, nullptr);
-    });
+  if (has_path != KITH_OK) return has_path == KITH_E_NO_MEMORY ? has_path : KITH_E_NOT_FOUND;
+  const wchar_t* entry = folders.data();
+  while (*entry != L'\0') {
+    const size_t length = std::wcscspn(entry, L";");
+    joined.clear();
+    const bool fits = joined.append(entry, length) && joined.append(L'\\') &&
+                      joined.append(name.data(), name.size()) &&
+                      (has_extension(name) || append_text(joined, L".exe"));
+    if (!fits) return KITH_E_NO_MEMORY;
+    if (length != 0 && is_file(joined)) return full_path(joined.data(), out);  // the folder may be relative
+    entry += entry[length] == L'\0' ? length : length + 1;
   }
-  if (status == KITH_OK) status = full_path(found.data(), out);  // a folder in PATH may be a relative one
-  return status == KITH_E_OS ? KITH_E_NOT_FOUND : status;  // an empty PATH, for one, leaves no proper error
+  return KITH_E_NOT_FOUND;
 }
 
 }  // namespace
@@ -91,7 +99,7 @@ const wchar_t* last_part(const wchar_t* path) {
   return part;
 }
 
-kith_status find_program(const char* name, wide_text& out) {
+kith_status find_program(const char* name, wide_text& out, program_kind& kind) {
   wide_text wide;
   kith_status status = to_utf16(name, wide);
   if (status != KITH_OK) return status;
@@ -104,7 +112,15 @@ kith_status find_program(const char* name, wide_text& out) {
   if (is_directory(attributes)) {
     return KITH_E_NOT_A_PROGRAM;  // CreateProcessW would say that access is denied
   }
-  return is_batch_file(out) ? KITH_E_UNSUPPORTED : KITH_OK;
+  kind = is_batch_file(out) ? program_kind::batch_file : program_kind::executable;
+  return KITH_OK;
+}
+
+kith_status find_command_interpreter(wide_text& out) {
+  const kith_status status =
+      read_text(out, [](wchar_t* text, DWORD room) { return GetSystemDirectoryW(text, room); });
+  if (status != KITH_OK) return status;
+  return append_text(out, L"\\cmd.exe") ? KITH_OK : KITH_E_NO_MEMORY;
 }
 
 kith_status find_directory(const char* name, wide_text& out) {

@@ -38,13 +38,23 @@ struct launch_texts {
   wide_text cwd;
 };
 
+kith_status write_own_program(launch_texts& out) {
+  const kith_status status = file_of_module(nullptr, out.program);
+  return status == KITH_OK ? make_command_line(out.program, out.command_line) : status;
+}
+
+kith_status write_program(const spawn_plan& plan, launch_texts& out) {
+  program_kind kind = program_kind::executable;
+  kith_status status = find_program(plan.argv[0], out.program, kind);
+  if (status != KITH_OK) return status;
+  if (kind == program_kind::executable) return make_command_line(plan.argv, out.command_line);
+  if (!plan.batch_files) return KITH_E_UNSUPPORTED;
+  status = make_batch_line(out.program, plan.argv, out.command_line);
+  return status == KITH_OK ? find_command_interpreter(out.program) : status;
+}
+
 kith_status write_texts(const spawn_plan& plan, launch_texts& out) {
-  kith_status status =
-      plan.argv == nullptr ? file_of_module(nullptr, out.program) : find_program(plan.argv[0], out.program);
-  if (status == KITH_OK) {
-    status = plan.argv == nullptr ? make_command_line(out.program, out.command_line)
-                                  : make_command_line(plan.argv, out.command_line);
-  }
+  kith_status status = plan.argv == nullptr ? write_own_program(out) : write_program(plan, out);
   if (status == KITH_OK && plan.env != nullptr) status = make_environment_block(plan.env, out.environment);
   if (status == KITH_OK && plan.cwd != nullptr) status = find_directory(plan.cwd, out.cwd);
   return status;

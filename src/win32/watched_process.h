@@ -5,8 +5,11 @@
 
 namespace kith::platform {
 
-// alive(), and a handle by which the end of the process can be waited for. Valid exactly when the answer is
-// `alive`.
-liveness open_if_alive(identity who, native_handle& out);
+// alive(), and a handle by which the end of the process can be waited for, with further rights. Valid exactly
+// when the answer is `alive`.
+liveness open_if_alive(identity who, unsigned long rights, native_handle& out);
+
+// Of a process by a handle to it.
+identity identity_of(void* process);
 
 }  // namespace kith::platform

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -45,6 +46,13 @@ std::set<std::string> names_of_shared_memory() {
 }
 
 bool may_spawn_again() { return false; }
+
+bool duplicates_in_one_step() { return true; }
+
+bool handle_is_ready(int64_t handle, int timeout_ms) {
+  pollfd item{static_cast<int>(handle), POLLIN, 0};
+  return poll(&item, 1, timeout_ms) > 0;
+}
 
 void kill_by_id(int64_t pid) { kill(static_cast<pid_t>(pid), SIGKILL); }
 

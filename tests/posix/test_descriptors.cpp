@@ -114,6 +114,89 @@ int32_t cannot_map_writable_again(const void*, size_t) {
   return 0;
 }
 
+// What each descriptor is, by its kind, in any order: numbers differ with what the parent has open.
+std::string kinds_of_descriptors() {
+  std::vector<std::string> kinds;
+  for (const int number : test::open_descriptors()) {
+    struct stat info {};
+    if (fstat(number, &info) != 0) continue;
+    const bool standard = number <= STDERR_FILENO;
+    kinds.push_back(standard                 ? "standard"
+                    : S_ISSOCK(info.st_mode) ? "socket"
+                    : S_ISREG(info.st_mode)  ? "memory"
+                                             : "other");
+    const bool to_exec = (fcntl(number, F_GETFD) & FD_CLOEXEC) == 0;
+    if (!standard && to_exec) kinds.push_back("inheritable");
+  }
+  std::sort(kinds.begin(), kinds.end());
+  std::string all;
+  for (const std::string& kind : kinds) all += kind + " ";
+  return all;
+}
+
+int32_t lists_what_it_has(const void*, size_t) {
+  test::channel report;
+  CHILD_NEEDS(kith_channel_inherit("report", report.out()) == KITH_OK);
+  CHILD_NEEDS(test::tell(report, kinds_of_descriptors()));
+  return 0;
+}
+
+// A program that was given nothing has its number of descriptors for an exit code.
+int64_t extra_in_program() {
+  test::process child = test::start_role({"count_handles"});
+  return test::end_of(child).code;
+}
+
+std::string listed_by_function() {
+  test::memory memory;
+  REQUIRE_OK(kith_memory_create(100, nullptr, memory.out()));
+  test::channel_pair line = test::make_channel();
+  test::process child = test::start(lists_what_it_has, {{"memory", memory}, {"report", line.b}});
+  const std::string list = test::heard(line.a);
+  CHECK_EXIT(child, KITH_EXIT_CODE, 0);
+  return list;
+}
+
+// Opens descriptors as a careless program does: none of them is close-on-exec.
+void open_and_close() {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) {
+    close(pair[0]);
+    close(pair[1]);
+  }
+  if (pipe(pair) == 0) {
+    close(pair[0]);
+    close(pair[1]);
+  }
+  const int file = open("/dev/null", O_RDONLY);
+  const int high = fcntl(file, F_DUPFD, 500);
+  test::lock lock;
+  kith_lock_create(nullptr, lock.out());
+  close(high);
+  close(file);
+}
+
+class careless_threads {
+ public:
+  careless_threads() {
+    for (std::thread& each : threads_) {
+      each = std::thread([this] {
+        while (!stop_) open_and_close();
+      });
+    }
+  }
+  ~careless_threads() {
+    stop_ = true;
+    for (std::thread& each : threads_) each.join();
+  }
+  careless_threads(const careless_threads&) = delete;
+  careless_threads& operator=(const careless_threads&) = delete;
+
+ private:
+  std::atomic<bool> stop_ = false;
+  std::thread threads_[2];
+};
+
 }  // namespace
 
 TEST_CASE_FIXTURE(nothing_leaks, "a program has the standard streams and no other descriptor of its parent") {
@@ -144,30 +227,21 @@ TEST_CASE_FIXTURE(nothing_leaks, "a function has what it was given, and its own 
   CHECK_EXIT(other, KITH_EXIT_CODE, 0);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "no descriptor slips into a child while threads open files and sockets") {
-  std::atomic<bool> stop = false;
-  std::thread careless([&] {
-    test::in_threads(2, [&](int) {
-      while (!stop) {
-        int pair[2];
-        if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) {
-          close(pair[0]);
-          close(pair[1]);
-        }
-        const int file = open("/dev/null", O_RDONLY);
-        test::lock lock;
-        kith_lock_create(nullptr, lock.out());
-        close(file);
-      }
-    });
+TEST_CASE_FIXTURE(
+    nothing_leaks,
+    "a child has exactly what it was given while threads open files and sockets and start others") {
+  const std::string quiet = listed_by_function();
+  CHECK(quiet.find("other") == std::string::npos);
+  CHECK(quiet.find("inheritable") == std::string::npos);
+  CHECK(std::count(quiet.begin(), quiet.end(), ' ') <= 3 + 1 + 1 + 2);  // streams, bootstrap, memory, channel
+  const careless_threads others;
+  std::atomic<int> wrong = 0;
+  test::in_threads(2, [&](int) {
+    for (int round = test::repetitions(150); round > 0; --round) {
+      wrong += extra_in_program() != 0;
+      wrong += listed_by_function() != quiet;
+    }
   });
-  int wrong = 0;
-  for (int i = 0; i < 100; ++i) {
-    test::process child = test::start_role({"count_handles"});
-    wrong += !(test::end_of(child) == test::shown_exit{KITH_EXIT_CODE, 0});
-  }
-  stop = true;
-  careless.join();
   CHECK(wrong == 0);
 }
 

@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <uv.h>
 
+#include <filesystem>
+
 #include "posix_support.h"
 
 using test::nothing_leaks;
@@ -48,6 +50,22 @@ TEST_CASE_FIXTURE(nothing_leaks, "a program without a slash is looked for in PAT
   CHECK(end_of("kith-first") == 7);
   CHECK(end_of("kith-second") == 8);
   CHECK_STATUS(refused("kith-third"), KITH_E_NOT_FOUND);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "an empty entry in PATH is not the working directory") {
+  const test::temporary_folder folder;
+  folder.file("kith-program", seven, true);
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  for (const char* path :
+       {"", ":", "::", "/no such folder:", ":/no such folder", "/no such folder::/usr/bin"}) {
+    CAPTURE(path);
+    const path_is set(path);
+    CHECK_STATUS(refused("kith-program"), KITH_E_NOT_FOUND);
+  }
+  const path_is set(".");
+  CHECK(end_of("kith-program") == 7);
+  std::filesystem::current_path(before);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "what cannot be executed in PATH hides nothing behind it") {

@@ -86,6 +86,43 @@ TEST_CASE_FIXTURE(nothing_leaks, "a host that ignores SIGCHLD leaves us no exit 
   REQUIRE((signal(SIGCHLD, SIG_DFL) != SIG_ERR));
 }
 
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a host that waits for any child may be faster than the threads that wait for ours") {
+  int ours = 0;
+  int taken = 0;
+  for (int round = test::repetitions(40); round > 0; --round) {
+    test::channel_pair line = test::make_channel();
+    test::process child = test::start_role({"stay"}, {{"line", line.b}});
+    REQUIRE(test::hear(line.a, "ready"));
+    std::atomic<bool> stop = false;
+    std::thread host([&] {
+      while (!stop) {
+        if (waitpid(-1, nullptr, WNOHANG) > 0) ++taken;
+      }
+    });
+    kith_exit ends[4] = {};
+    std::atomic<int> wrong = 0;
+    std::thread closer([&] { line.a.close(); });
+    test::in_threads(4,
+                     [&](int i) { wrong += kith_process_wait(child, test::generous, &ends[i]) != KITH_OK; });
+    closer.join();
+    stop = true;
+    host.join();
+    CHECK(wrong == 0);
+    for (const kith_exit& end : ends) {
+      CHECK(end.kind == ends[0].kind);
+      CHECK(end.code == 0);
+    }
+    CHECK((ends[0].kind == KITH_EXIT_CODE || ends[0].kind == KITH_EXIT_UNKNOWN));
+    ours += ends[0].kind == KITH_EXIT_CODE;
+    CHECK_OK(kith_process_kill(child));
+    kith_exit end{};
+    CHECK_OK(kith_process_stop(child, 0, 1, 1, &end));
+    CHECK(end.kind == ends[0].kind);
+  }
+  CHECK(ours + taken == test::repetitions(40));
+}
+
 TEST_CASE_FIXTURE(nothing_leaks, "children of the host are left to the host") {
   const pid_t own = fork_and_exit(5);
   await_end(own);

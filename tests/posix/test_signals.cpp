@@ -51,6 +51,26 @@ int32_t holds_in_another_thread(const void*, size_t) {
   pthread_exit(nullptr);
 }
 
+// Ignores the request to end.
+int32_t is_deaf(const void*, size_t) {
+  CHILD_NEEDS(signal(SIGTERM, SIG_IGN) != SIG_ERR);
+  test::channel line;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  CHILD_NEEDS(test::tell(line, "ready"));
+  CHILD_NEEDS(test::hear(line, "end"));
+  return 3;
+}
+
+// Ends when it is asked, in its own way.
+int32_t is_polite(const void*, size_t) {
+  CHILD_NEEDS(signal(SIGTERM, [](int) { test::end_at_once(4); }) != SIG_ERR);
+  test::channel line;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  CHILD_NEEDS(test::tell(line, "ready"));
+  CHILD_NEEDS(test::hear(line, "end"));
+  return 3;
+}
+
 std::atomic<int> interruptions = 0;
 
 // Sends SIGUSR1 to the thread that makes it, again and again, for as long as it lives.
@@ -175,4 +195,39 @@ TEST_CASE_FIXTURE(nothing_leaks, "signals make no wait end early, nor go on for 
   CHECK(interruptions > 0);
   CHECK(test::tell(line.a, "release"));
   CHECK_EXIT(owner, KITH_EXIT_CODE, 0);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a child that does not listen is asked, and killed when its time is up") {
+  test::channel_pair line = test::make_channel();
+  test::process child = test::start(is_deaf, {{"line", line.b}});
+  REQUIRE(test::hear(line.a, "ready"));
+  kith_exit end{-77, 0, -77};
+  CHECK_STATUS(kith_process_stop(child, 0, 50, 0, &end), KITH_E_TIMEOUT);
+  CHECK(end.kind == -77);
+  const uint64_t began = test::now_ms();
+  CHECK_OK(kith_process_stop(child, 0, 50, test::generous, &end));
+  CHECK(test::now_ms() - began + 1 >= 50);
+  CHECK(end.kind == KITH_EXIT_KILLED);
+  CHECK(end.code == SIGKILL);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a child that ends by itself when it is asked was not killed") {
+  test::channel_pair line = test::make_channel();
+  test::process child = test::start(is_polite, {{"line", line.b}});
+  REQUIRE(test::hear(line.a, "ready"));
+  kith_exit end{};
+  CHECK_OK(kith_process_stop(child, 0, test::generous, test::generous, &end));
+  CHECK(end.kind == KITH_EXIT_CODE);
+  CHECK(end.code == 4);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a suspended child is stopped, too") {
+  test::channel_pair line = test::make_channel();
+  test::process child = test::start(is_polite, {{"line", line.b}});
+  REQUIRE(test::hear(line.a, "ready"));
+  REQUIRE(kill(static_cast<pid_t>(kith_process_id(child)), SIGSTOP) == 0);
+  kith_exit end{};
+  CHECK_OK(kith_process_stop(child, 0, 50, test::generous, &end));
+  CHECK(end.kind == KITH_EXIT_KILLED);
+  CHECK(end.code == SIGKILL);
 }

@@ -163,6 +163,11 @@ TEST_CASE("a frame that claims more than there is, is refused") {
   const frame_header wrong[] = {{17, frame_first | frame_last, 17},
                                 {UINT32_MAX, frame_first | frame_last, UINT32_MAX},
                                 {16, 4, 16},
+                                {16, frame_object | frame_first, 16},
+                                {16, frame_skip, 17},
+                                {8176, frame_skip, 8176},
+                                {16, frame_skip | frame_whole, 16},
+                                {16, 16, 16},
                                 {16, frame_first | frame_last, 17},
                                 {16, frame_first, 15},
                                 {UINT32_MAX - 15, frame_first, UINT64_MAX}};
@@ -194,5 +199,49 @@ TEST_CASE("random bytes in a ring are a message, none, or refused, and are never
     while ((status = ring.receive(received)) == KITH_OK) {
     }
     CHECK((status == KITH_E_PROTOCOL || status == KITH_E_TIMEOUT));
+  }
+}
+
+TEST_CASE("a place in one piece is found behind an empty frame where the ring ends too soon") {
+  for (uint64_t before = 0; before < smallest_ring; before += ring_alignment) {
+    CAPTURE(before);
+    two_sides ring;
+    // As if so much had been sent and received already.
+    ring.state.head.store(before);
+    ring.state.tail.store(before);
+    REQUIRE(ring_open_sender(ring.sender));
+    REQUIRE(ring_open_receiver(ring.receiver));
+    for (const uint64_t size : {smallest_ring / 2, smallest_ring / 2 - 16, uint64_t{100}}) {
+      reservation place;
+      uint64_t needed = 0;
+      bool published = false;
+      kith_status status = ring_reserve(ring.sender, size, place, &needed, published);
+      frame_view frame;
+      if (status == KITH_E_TIMEOUT) {
+        REQUIRE(published);
+        REQUIRE(needed == ring_bytes_of_frame(size));
+        REQUIRE_OK(ring_peek_frame(ring.receiver, frame));
+        REQUIRE(frame.header.flags == frame_skip);
+        ring_consume_frame(ring.receiver, frame);
+        status = ring_reserve(ring.sender, size, place, &needed, published);
+      }
+      REQUIRE_OK(status);
+      const uint64_t at = place.position % smallest_ring;
+      REQUIRE(at + size <= smallest_ring);
+      std::memset(ring.bytes.get() + at, 7, static_cast<size_t>(size));
+      ring_commit(ring.sender, place, size);
+      REQUIRE_OK(ring_peek_frame(ring.receiver, frame));
+      if (frame.header.flags == frame_skip) {
+        ring_consume_frame(ring.receiver, frame);
+        REQUIRE_OK(ring_peek_frame(ring.receiver, frame));
+      }
+      REQUIRE(frame.header.flags == frame_whole);
+      REQUIRE(frame.header.payload == size);
+      REQUIRE(frame.position == place.position);
+      std::vector<unsigned char> received(static_cast<size_t>(size));
+      ring_copy_out(ring.receiver, frame, received.data());
+      CHECK((received == std::vector<unsigned char>(static_cast<size_t>(size), 7)));
+      ring_consume_frame(ring.receiver, frame);
+    }
   }
 }

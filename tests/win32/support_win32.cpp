@@ -101,10 +101,18 @@ void warm_up() {
   });
 }
 
+static bool is_wine() {
+  return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr;
+}
+
+bool duplicates_in_one_step() { return !is_wine(); }
+
 // Wine 8 fails to start about one process in a thousand, whoever asks (ERROR_INTERNAL_ERROR: the new process died before it began).
-bool may_spawn_again() {
-  const bool is_wine = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr;
-  return is_wine && kith_os_error() == ERROR_INTERNAL_ERROR;
+bool may_spawn_again() { return is_wine() && kith_os_error() == ERROR_INTERNAL_ERROR; }
+
+bool handle_is_ready(int64_t handle, int timeout_ms) {
+  return WaitForSingleObject(reinterpret_cast<HANDLE>(static_cast<intptr_t>(handle)),
+                             static_cast<DWORD>(timeout_ms)) == WAIT_OBJECT_0;
 }
 
 void kill_by_id(int64_t pid) {

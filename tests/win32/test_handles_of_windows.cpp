@@ -2,7 +2,7 @@
 // What only Windows has: handles that are inherited by mistake, named objects, exit codes of 32 bits, cases of names.
 #include <windows.h>
 
-#include <atomic>
+#include <filesystem>
 
 #include "../support.h"
 
@@ -49,21 +49,6 @@ TEST_CASE_FIXTURE(nothing_leaks, "an inheritable handle of the parent does not r
   CloseHandle(event);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "no handle slips into a child while a thread makes inheritable ones") {
-  std::atomic<bool> stop = false;
-  std::thread careless([&] {
-    while (!stop) CloseHandle(inheritable_event());
-  });
-  const HANDLE event = inheritable_event();
-  for (int i = 0; i < 10; ++i) {
-    test::process child = test::start_with(has_not_the_handle, {}, event);
-    CHECK_EXIT(child, KITH_EXIT_CODE, 0);
-  }
-  stop = true;
-  careless.join();
-  CloseHandle(event);
-}
-
 TEST_CASE_FIXTURE(nothing_leaks,
                   "exit codes of 32 bits are told as they are, even the one that means 'still running'") {
   for (const int32_t code : {256, 259, 70'000, INT32_MAX}) {
@@ -91,6 +76,45 @@ TEST_CASE_FIXTURE(nothing_leaks, "a program is found without its extension, and 
     REQUIRE_OK(kith_process_spawn(&options, child.out()));
     CHECK_EXIT(child, KITH_EXIT_CODE, 6);
   }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a program without a path is looked for in the folders of PATH, and nowhere else") {
+  const test::temporary_folder one;
+  const test::temporary_folder other;
+  test::copy_file(test::this_program(), other.path() + "/kith-found.exe");
+  test::copy_file(test::this_program(), other.path() + "/kith-folder.exe");
+  REQUIRE(std::filesystem::create_directory(one.path() + "/kith-folder.exe"));
+  one.file("kith-text", "no program");
+  wchar_t before[8192] = {};
+  GetEnvironmentVariableW(L"PATH", before, 8192);
+  const auto start = [](const std::string& name, const std::string& path) {
+    SetEnvironmentVariableW(L"PATH", std::filesystem::path(path).c_str());
+    const test::argument_list program({name, "--child=exit", "6"});
+    auto options = test::defaults<kith_process_options>();
+    options.argv = program.argv();
+    test::process child;
+    const kith_status status = kith_process_spawn(&options, child.out());
+    if (status == KITH_OK) CHECK_EXIT(child, KITH_EXIT_CODE, 6);
+    return status;
+  };
+  const std::string both = one.path() + ";;C:\\no such folder;" + other.path() + "\\";
+  CHECK_OK(start("kith-found", both));
+  CHECK_OK(start("kith-found.exe", both));
+  CHECK_OK(start("KITH-FOUND", both));
+  CHECK_OK(start("kith-folder", both));  // the folder of that name hides nothing behind it
+  CHECK_STATUS(start("kith-text", both), KITH_E_NOT_FOUND);
+  CHECK_STATUS(start("kith-found", one.path()), KITH_E_NOT_FOUND);
+  const auto here = std::filesystem::current_path();
+  std::filesystem::current_path(other.path());
+  for (const char* path : {"", ";", ";;C:\\no such folder;"}) {
+    CAPTURE(path);
+    CHECK_STATUS(start("kith-found", path), KITH_E_NOT_FOUND);
+    CHECK_STATUS(start("notepad", path), KITH_E_NOT_FOUND);  // CreateProcessW would find it
+  }
+  CHECK_OK(start("kith-found", "."));
+  std::filesystem::current_path(here);
+  SetEnvironmentVariableW(L"PATH", before);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a path may have slashes or backslashes") {
@@ -151,18 +175,6 @@ TEST_CASE_FIXTURE(nothing_leaks, "text that is not UTF-8 is refused") {
   kith_process* out = test::untouched<kith_process>();
   CHECK_STATUS(kith_process_spawn(&options, &out), KITH_E_INVALID);
   CHECK(out == test::untouched<kith_process>());
-}
-
-TEST_CASE_FIXTURE(nothing_leaks, "a batch file is not started: its arguments would be read by other rules") {
-  const test::temporary_folder folder;
-  for (const char* name : {"file.bat", "file.cmd", "file.BAT"}) {
-    const test::argument_list program({folder.file(name, "exit 7\r\n")});
-    auto options = test::defaults<kith_process_options>();
-    options.argv = program.argv();
-    kith_process* out = test::untouched<kith_process>();
-    CHECK_STATUS(kith_process_spawn(&options, &out), KITH_E_UNSUPPORTED);
-    CHECK(out == test::untouched<kith_process>());
-  }
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "fork is not supported") {

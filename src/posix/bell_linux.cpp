@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Each bell is an eventfd of its own.
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "posix_internal.h"
+
+namespace kith::platform {
+
+kith_status bells_create(uint32_t count, bells& out) {
+  bells made;
+  for (uint32_t i = 0; i < count; ++i) {
+    made.handles[i] = own_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!made.handles[i].valid()) return fail(errno);
+  }
+  out = std::move(made);
+  return KITH_OK;
+}
+
+// To ring one that blocks could take for ever.
+void bells_adopt(native_handle&& first, native_handle&& second, bells& out) {
+  out.handles[0] = std::move(first);
+  out.handles[1] = std::move(second);
+  for (native_handle& each : out.handles) {
+    if (each.valid() && (fcntl(each.get(), F_GETFL) & O_NONBLOCK) == 0) each.reset();
+  }
+}
+
+// A counter that is full has been rung: that it cannot be rung once more does not matter.
+void bell_ring(const bells& self, uint32_t which) {
+  if (!self.handles[which].valid()) return;
+  const uint64_t once = 1;
+  (void)!write(self.handles[which].get(), &once, sizeof once);
+}
+
+bool bell_quiet(const bells& self, uint32_t which) {
+  uint64_t rings = 0;
+  return self.handles[which].valid() && read(self.handles[which].get(), &rings, sizeof rings) > 0;
+}
+
+}  // namespace kith::platform

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+#include "readiness.h"
+
+#include "channel_turn.h"
+#include "segment_object.h"
+
+namespace kith {
+
+namespace {
+
+// A queue has a bell for those who take and one for those who put: a queue that runs full rings the first and is waited for by the
+// second at the same time, who must not silence it before it was heard. A loop has one handle for both, and so only the first.
+uint32_t bell_for(listener who, uint32_t event) {
+  return who == listener::call && event == KITH_WAIT_WRITE ? 1 : 0;
+}
+
+bool has_bells(object_kind kind) { return kind == object_kind::event || kind == object_kind::queue; }
+
+template <class Visit>
+void for_each_bell(listener who, uint32_t events, Visit visit) {
+  bool visited[platform::most_bells] = {};
+  for (const uint32_t event : {uint32_t{KITH_WAIT_READ}, uint32_t{KITH_WAIT_WRITE}}) {
+    const uint32_t bell = bell_for(who, event);
+    if ((events & event) == 0 || visited[bell]) continue;
+    visited[bell] = true;
+    visit(bell);
+  }
+}
+
+kith_status bell_handle(const segment_object& self, uint32_t which, int64_t& out) {
+  const platform::native_handle& handle = platform::bells_handle(self.bells, which);
+  if (!handle.valid()) return KITH_E_UNSUPPORTED;
+  out = static_cast<int64_t>(platform::handle_number(handle));
+  return KITH_OK;
+}
+
+kith_status stream_handle_of(channel_object& self, int64_t& out) {
+  const stream_looker look(self);
+  return look.may() ? platform::stream_poll_handle(self.stream, out) : KITH_E_MOVED;
+}
+
+}  // namespace
+
+uint32_t events_of(object_kind kind) {
+  switch (kind) {
+    case object_kind::process:
+    case object_kind::event: return KITH_WAIT_READ;
+    case object_kind::channel:
+    case object_kind::queue: return both_events;
+    default: return 0;
+  }
+}
+
+uint32_t object_ready(object& self, uint32_t events) {
+  // Seq_cst, as every look that goes before a sleep: see object.h. The next call on the object tells of the close.
+  if (self.closed.load(std::memory_order_seq_cst)) return events;
+  switch (self.type->kind) {
+    case object_kind::process: return process_has_ended(self) ? events : 0;
+    case object_kind::event: return event_is_ready(self) ? events : 0;
+    case object_kind::queue: return queue_is_ready(self, events);
+    case object_kind::channel: return channel_ready(static_cast<channel_object&>(self), events);
+    default: return 0;
+  }
+}
+
+bool object_hint(object& self, uint32_t events) {
+  switch (self.type->kind) {
+    case object_kind::event:
+    case object_kind::queue: return object_ready(self, events) != 0;
+    case object_kind::channel: return channel_hint(static_cast<channel_object&>(self), events) != 0;
+    default: return false;
+  }
+}
+
+kith_status object_poll_handle(object& self, listener who, uint32_t event, int64_t& out) {
+  switch (self.type->kind) {
+    case object_kind::process: return process_handle_to_poll(self, out);
+    case object_kind::channel: return stream_handle_of(static_cast<channel_object&>(self), out);
+    default: return bell_handle(static_cast<segment_object&>(self), bell_for(who, event), out);
+  }
+}
+
+bool object_quiet(object& self, listener who, uint32_t events) {
+  if (!has_bells(self.type->kind)) return false;
+  const platform::bells& bells = static_cast<segment_object&>(self).bells;
+  bool rung = false;
+  for_each_bell(who, events, [&](uint32_t bell) { rung = platform::bell_quiet(bells, bell) || rung; });
+  return rung;
+}
+
+kith_status object_raise(object& self, listener who, uint32_t events) {
+  switch (self.type->kind) {
+    case object_kind::event: event_raise(self); return KITH_OK;
+    case object_kind::queue: queue_raise(self, who, events); return KITH_OK;
+    case object_kind::channel: return channel_arm(static_cast<channel_object&>(self), events);
+    default: return KITH_OK;
+  }
+}
+
+void object_ring_again(object& self, listener who, uint32_t events) {
+  if (!has_bells(self.type->kind)) return;
+  const platform::bells& bells = static_cast<segment_object&>(self).bells;
+  for_each_bell(who, events, [&](uint32_t bell) { platform::bell_ring(bells, bell); });
+}
+
+void object_disarm(object& self) {
+  if (self.type->kind == object_kind::channel) channel_disarm(static_cast<channel_object&>(self));
+}
+
+shm::spinner* object_spinner(object& self) {
+  switch (self.type->kind) {
+    case object_kind::event:
+    case object_kind::queue: return &static_cast<segment_object&>(self).spin;
+    case object_kind::channel: return static_cast<channel_object&>(self).spinner_to_receive();
+    default: return nullptr;
+  }
+}
+
+}  // namespace kith
