@@ -228,6 +228,7 @@ struct spawn_plan {
       nullptr;  // the whole environment, "NAME=value", ends with nullptr; nullptr: this process's own
   const char* cwd = nullptr;  // nullptr: this process's own
   bool batch_files = false;   // Windows: argv[0] may be one
+  bool detached = false;      // it lives on when we end; otherwise the OS ends it then, where the OS can
   const native_handle* bootstrap =
       nullptr;  // reaches the child under handle_number(*bootstrap); nullptr: none
   passed_handle* passed = nullptr;
@@ -241,7 +242,7 @@ struct spawn_plan {
 kith_status process_spawn(const spawn_plan& plan, process& out);
 
 enum class fork_side { parent, child };
-kith_status process_fork(process& out, fork_side& side);  // out is filled in the parent only
+kith_status process_fork(bool detached, process& out, fork_side& side);  // out is filled in the parent only
 // fork.cpp. In a forked child: the parent's children are not ours, and of its memory we keep the mapping, not the handles.
 void process_close_handles(process& self);
 void process_disown(process& self);  // its handles are closed, and their numbers may belong to others

@@ -128,6 +128,7 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
   }
   spawn.argv = wanted.argv;
   spawn.cwd = wanted.cwd;
+  spawn.detached = (wanted.flags & KITH_PROCESS_DETACHED) != 0;
   spawn.batch_files = (wanted.flags & KITH_PROCESS_BATCH_FILES) != 0;
   if (status == KITH_OK) status = platform::process_spawn(spawn, self.process);
   if (status == KITH_OK && plan.run != shm::run_kind::program) {
@@ -154,7 +155,8 @@ kith_status start_fork(const kith_process_options& wanted, given_shares& shares,
   if (kith_status status = boot_write_private(plan, shares, boot); status != KITH_OK) return status;
   platform::flush_standard_streams();  // or the child would write once more what is still in their buffers
   platform::fork_side side = platform::fork_side::parent;
-  kith_status status = platform::process_fork(self.process, side);
+  const bool detached = (wanted.flags & KITH_PROCESS_DETACHED) != 0;
+  kith_status status = platform::process_fork(detached, self.process, side);
   if (status == KITH_OK && side == platform::fork_side::child) {
     child_run_forked(boot, entry, (wanted.flags & KITH_PROCESS_KEEP_DESCRIPTORS) != 0);
   }
@@ -299,8 +301,8 @@ using namespace kith;
 kith_status kith_process_spawn(const kith_process_options* options, kith_process** out) {
   if (options == nullptr || out == nullptr) return KITH_E_INVALID;
   kith_process_options wanted;
-  constexpr uint32_t known =
-      KITH_PROCESS_CLEAN_ENV | KITH_PROCESS_KEEP_DESCRIPTORS | KITH_PROCESS_BATCH_FILES;
+  constexpr uint32_t known = KITH_PROCESS_CLEAN_ENV | KITH_PROCESS_KEEP_DESCRIPTORS |
+                             KITH_PROCESS_BATCH_FILES | KITH_PROCESS_DETACHED;
   if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
   if (boot_run() != shm::run_kind::program && !boot_taken_over()) return KITH_E_NO_CHILD_MAIN;
   if (kith_status status = check(wanted); status != KITH_OK) return status;

@@ -96,7 +96,7 @@ kith_status wait_for_room_for_batches(endless_waits& on, int64_t timeout_ms) {
   size_t sent = 77;
   const kith_status status =
       kith_channel_send_many(on.full_of_batches.a, large.data(), &size, 1, &sent, timeout_ms);
-  CHECK(sent == 0);
+  CHECK(sent == (status == KITH_E_INVALID ? 77 : 0));
   return status;
 }
 

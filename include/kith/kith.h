@@ -211,6 +211,7 @@ enum {
 enum {
   KITH_PROCESS_CLEAN_ENV = 1,        /* start from an empty environment, not from this process's */
   KITH_PROCESS_KEEP_DESCRIPTORS = 2, /* KITH_START_FORK only: the child keeps descriptors that kith did not open */
+  KITH_PROCESS_DETACHED = 8,         /* the child lives on when this process ends */
   KITH_PROCESS_BATCH_FILES = 4       /* argv[0] may be a batch file (.bat, .cmd), named with its extension. Windows runs it by cmd.exe, with
                                         arguments written so that none of them can become a command. Elsewhere the flag means nothing */
 };
@@ -259,6 +260,10 @@ typedef struct kith_exit {
 } kith_exit;
 
 /* Starts a process that runs a program or a function.
+ *
+ * A child ends when this process ends, in whatever way (Linux and Windows; the OS kills it), unless it is KITH_PROCESS_DETACHED. Which
+ * thread starts it does not matter; on Linux the first thread of the process must live as long as the process does, and a program that
+ * changes its user, as sudo does, lives on. What the child starts by itself is its own matter.
  *
  * Exactly the shares and the three standard streams reach the child, no other descriptor or handle. Signals have their default
  * actions and none is blocked in a program or function started by KITH_START_SPAWN. KITH_START_FORK flushes stdout and stderr before,
@@ -842,7 +847,7 @@ KITH_API kith_status kith_channel_recv(kith_channel *channel, void *buffer, size
 
 /* Sends several messages, which lie one behind the other in `data`; sizes[i] is the size of message i. The receiver may find the first before
  * the last is sent.
- * *out_sent is how many were sent, also when the call fails (may be NULL).
+ * *out_sent is how many were sent, also when the call fails, but for KITH_E_INVALID (may be NULL).
  * Returns: as kith_channel_send, for the first message that was not sent; KITH_E_INVALID also when the sizes add up to more than memory holds.
  * Threads: any; messages of several threads do not mix, but those of two calls may alternate. Since: 0.1 */
 KITH_API kith_status kith_channel_send_many(kith_channel *channel, const void *data, const size_t *sizes, size_t count, size_t *out_sent,
@@ -1028,7 +1033,8 @@ KITH_API kith_status kith_process_poll_handle(kith_process *process, int64_t *ou
 
 /* Asks that the object's handle becomes ready when one of the events comes (0: KITH_WAIT_READ). See kith_channel_poll_handle.
  * Returns: KITH_OK (nothing is there yet: wait); KITH_E_BUSY (something is there, the end included: use the object); KITH_E_INVALID;
- * KITH_E_MISMATCH (an object that has no such handle, or no such event); KITH_E_MOVED. Threads: any. Since: 0.1 */
+ * KITH_E_MISMATCH (an object that has no such handle, or no such event); KITH_E_MOVED; KITH_E_PROTOCOL (the other side of a channel has written
+ * what kith never writes). Threads: any. Since: 0.1 */
 KITH_API kith_status kith_poll_arm(const void *object, uint32_t events);
 
 /* Takes that back: saves the others the work of telling. Returns: KITH_OK; KITH_E_INVALID; KITH_E_MISMATCH. Threads: any. Since: 0.1 */

@@ -47,6 +47,9 @@ struct memory {
   bool restricted = false;
 };
 
+// What a sender hands over waits in the socket, and goes with it.
+inline constexpr bool parcels_lie_in_slots = false;
+
 struct stream {
   native_handle socket;
 };

@@ -60,9 +60,17 @@ struct child_start {
   const int* kept;  // descriptors that the child gets, beside the standard streams
   size_t kept_count;
   std::atomic<uint32_t>* child_pid;  // or nullptr
+  bool detached;                     // otherwise it ends when we end, where the OS can do that
 };
 
 kith_status start_program(const child_start& start, process& out);
+
+// What a child made by fork must know to end with its parent. Made before the fork.
+struct fork_bond {
+  pid_t parent = 0;  // 0: it lives on
+};
+fork_bond make_fork_bond();
+void tie_forked_child(const fork_bond& bond);  // in the child; ends it when the parent is gone already
 
 // ---- process.cpp, for the variants of spawn and exit
 

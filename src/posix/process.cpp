@@ -176,15 +176,17 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   // exec takes its texts as `char*` for history's sake, and changes none.
   char* const* env = plan.env == nullptr ? own_environment() : const_cast<char* const*>(plan.env);
   return start_program({program.data(), const_cast<char* const*>(argv), env, plan.cwd, kept.data(),
-                        kept.size(), plan.child_pid},
+                        kept.size(), plan.child_pid, plan.detached},
                        out);
 }
 
-kith_status process_fork(process& out, fork_side& side) {
+kith_status process_fork(bool detached, process& out, fork_side& side) {
   sweep_forgotten();
+  const fork_bond bond = detached ? fork_bond{} : make_fork_bond();
   const pid_t pid = fork();
   if (pid == -1) return fail_to_start(errno);
   side = pid == 0 ? fork_side::child : fork_side::parent;
+  if (pid == 0) tie_forked_child(bond);
   if (pid != 0) {
     out.pid = pid;
     out.watch = watch_child(pid);

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Starts a program as vfork does, by clone: on a stack of its own, and with a pidfd from the first moment.
+//
+// A child is to end when this process ends, also by SIGKILL. The kernel can send it a signal (PR_SET_PDEATHSIG), but
+// when the *thread* ends that made it, and that may be long before the process. Children are handed on, though: when
+// a thread ends, its children become those of the first thread of the process. So, unless the first thread is the
+// caller, a thread that lives for this one start makes the child, and ends; the child learns by that same signal that it
+// was handed on, and only then asks for SIGKILL. (A library thread that stays would do, too, but a child inherits from
+// the thread that makes it: processors, priority, credentials, namespaces; a thread made by the caller has the caller's.)
+#include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "linux_calls.h"
 #include "spawn_child.h"
@@ -46,8 +55,58 @@ struct linux_kernel {
   }
 };
 
-KITH_IN_CHILD int child_main(void* task) {
-  become_program<linux_kernel>(*static_cast<child_task*>(task));
+using futex_word = std::atomic<uint32_t>;
+static_assert(sizeof(futex_word) == sizeof(uint32_t));
+
+KITH_IN_CHILD inline void futex_wait(const futex_word& word, uint32_t expected) {
+  syscall(SYS_futex, &word, FUTEX_WAIT, expected, nullptr, nullptr, 0);
+}
+
+KITH_IN_CHILD inline void futex_wake(const futex_word& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+}
+
+struct launch {
+  child_task task;
+  pid_t parent = 0;        // 0: the child lives on without us
+  bool handed_on = false;  // made by a thread that ends
+  void* stack = nullptr;
+  pid_t pid = -1;  // of the child
+  int pidfd = -1;
+  int error = 0;            // why there is no child
+  futex_word is_bound{0};   // 1: the child will learn of the end of the thread that made it
+  futex_word in_memory{1};  // 0, written by the kernel: the child runs its program, or has ended
+};
+
+// While a child is handed on. Blocked here, and a blocked signal waits even where its action is to be ignored.
+constexpr int signal_of_hand_over = SIGUSR1;
+
+// Asked first, looked afterwards: a parent that ended in between has sent nothing.
+KITH_IN_CHILD bool will_be_told(int signal, pid_t parent) {
+  const bool asked =
+      syscall(SYS_prctl, PR_SET_PDEATHSIG, static_cast<unsigned long>(signal), 0ul, 0ul, 0ul) == 0;
+  return asked && getppid() == parent;
+}
+
+KITH_IN_CHILD void await_hand_over(launch& self) {
+  const bool told = will_be_told(signal_of_hand_over, self.parent);
+  self.is_bound.store(1);  // seq_cst, pairs with the load in make_child_and_end
+  futex_wake(self.is_bound);
+  unsigned char set[_NSIG / 8] = {};
+  set[(signal_of_hand_over - 1) / 8] = static_cast<unsigned char>(1u << ((signal_of_hand_over - 1) % 8));
+  while (told && syscall(SYS_rt_sigtimedwait, set, nullptr, nullptr, sizeof set) == -1 && errno == EINTR) {
+  }
+}
+
+KITH_IN_CHILD void end_with_parent(pid_t parent) {
+  if (!will_be_told(SIGKILL, parent) && getppid() != parent) syscall(SYS_exit_group, 127);
+}
+
+KITH_IN_CHILD int child_main(void* given) {
+  launch& self = *static_cast<launch*>(given);
+  if (self.handed_on) await_hand_over(self);
+  if (self.parent != 0) end_with_parent(self.parent);
+  become_program<linux_kernel>(self.task);
   syscall(SYS_exit_group, 127);
   return 127;
 }
@@ -87,43 +146,83 @@ class child_stack {
   void* low_;
 };
 
-int clone_child(int flags, void* stack, child_task& task, int* pidfd) {
+int clone_child(int flags, launch& self) {
 #if defined(KITH_UNDER_TSAN) && defined(__GLIBC__)
   // Newer versions of the sanitizer wrap clone as if it were fork, and would tidy up in memory that is the
   // parent's.
-  return __clone(child_main, stack, flags, &task, pidfd);
+  return __clone(child_main, self.stack, flags, &self, &self.pidfd, nullptr, &self.in_memory);
 #else
-  return clone(child_main, stack, flags, &task, pidfd);
+  return clone(child_main, self.stack, flags, &self, &self.pidfd, nullptr, &self.in_memory);
 #endif
 }
 
 // No signal is asked for at the end of the child: one that fails before exec ends without the host seeing a
 // SIGCHLD or a stranger in its waitpid(-1). From exec on the kernel makes it SIGCHLD.
-constexpr int clone_flags = CLONE_VM | CLONE_VFORK;
+void make_child(int flags, launch& self) {
+  self.pid = clone_child(flags | CLONE_VM | CLONE_PIDFD, self);
+  // Before Linux 5.2 there is no such flag.
+  if (self.pid == -1 && errno == EINVAL) self.pid = clone_child(flags | CLONE_VM, self);
+  self.error = errno;
+}
+
+void* make_child_and_end(void* given) {
+  launch& self = *static_cast<launch*>(given);
+  // Not CLONE_VFORK, which would keep this thread from ending.
+  make_child(CLONE_CHILD_CLEARTID, self);
+  if (self.pid == -1) {
+    self.in_memory.store(0,
+                         std::memory_order_release);  // pairs with the acquire below, as the kernel's 0 does
+    futex_wake(self.in_memory);
+    return nullptr;
+  }
+  // seq_cst, see await_hand_over
+  while (self.is_bound.load() == 0) futex_wait(self.is_bound, 0);
+  return nullptr;
+}
+
+void make_child_by_thread(launch& self) {
+  pthread_t thread;
+  self.handed_on = true;
+  self.error = pthread_create(&thread, nullptr, make_child_and_end, &self);
+  if (self.error != 0) return;
+  while (self.in_memory.load(std::memory_order_acquire) != 0) futex_wait(self.in_memory, 1);
+  // Not before: the child has its errno where that thread had it, which is freed by this call.
+  pthread_join(thread, nullptr);
+}
+
+bool is_first_thread() { return syscall(SYS_gettid) == getpid(); }
 
 }  // namespace
 
 kith_status start_program(const child_start& start, process& out) {
   const child_stack stack;
   if (!stack.valid()) return fail(errno);
-  child_task task{&start, {}};
-  int pidfd = -1;
-  pid_t pid = -1;
-  int clone_error = 0;
+  launch child{{&start, {}}};
+  child.stack = stack.top();
+  child.parent = start.detached ? 0 : getpid();
   {
     const signals_blocked quiet;
-    pid = clone_child(clone_flags | CLONE_PIDFD, stack.top(), task, &pidfd);
-    // Before Linux 5.2 there is no such flag.
-    if (pid == -1 && errno == EINVAL) pid = clone_child(clone_flags, stack.top(), task, nullptr);
-    clone_error = errno;
+    if (start.detached || is_first_thread()) {
+      make_child(CLONE_VFORK, child);
+    } else {
+      make_child_by_thread(child);
+    }
   }
-  if (pid == -1) return fail_to_start(clone_error);
-  native_handle watch = own_descriptor(pidfd);
-  if (const kith_status status = finish_start(task, pid, __WALL); status != KITH_OK) return status;
-  out.pid = pid;
-  out.watch = watch.valid() ? std::move(watch) : watch_child(pid);
+  if (child.pid == -1) return fail_to_start(child.error);
+  native_handle watch = own_descriptor(child.pidfd);
+  if (const kith_status status = finish_start(child.task, child.pid, __WALL); status != KITH_OK)
+    return status;
+  out.pid = child.pid;
+  out.watch = watch.valid() ? std::move(watch) : watch_child(child.pid);
   out.collected = false;
   return KITH_OK;
+}
+
+// A process that forks has one thread, or should have: its first.
+fork_bond make_fork_bond() { return {is_first_thread() ? getpid() : 0}; }
+
+void tie_forked_child(const fork_bond& bond) {
+  if (bond.parent != 0) end_with_parent(bond.parent);
 }
 
 }  // namespace kith::platform

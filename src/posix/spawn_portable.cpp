@@ -50,4 +50,8 @@ kith_status start_program(const child_start& start, process& out) {
   return KITH_OK;
 }
 
+// Nothing here ends a process when its parent ends.
+fork_bond make_fork_bond() { return {}; }
+void tie_forked_child(const fork_bond&) {}
+
 }  // namespace kith::platform

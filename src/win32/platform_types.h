@@ -47,6 +47,9 @@ struct memory {
 struct pending_read;  // stream.cpp
 
 // Moved only into one that is empty. A read that is pending does not mind: it knows the pipe, not the stream.
+// What a sender hands over is a handle of this process already; the slot in the segment says which.
+inline constexpr bool parcels_lie_in_slots = true;
+
 struct stream {
   stream() = default;
   stream(stream&& other) noexcept : pipe(std::move(other.pipe)), bells(std::exchange(other.bells, nullptr)) {}

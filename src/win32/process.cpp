@@ -14,7 +14,7 @@ kith_status end_process(const process& self, uint32_t exit_code) {
 
 }  // namespace
 
-kith_status process_fork(process&, fork_side&) { return KITH_E_UNSUPPORTED; }
+kith_status process_fork(bool, process&, fork_side&) { return KITH_E_UNSUPPORTED; }
 
 int64_t process_id(const process& self) { return self.pid; }
 

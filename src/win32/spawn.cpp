@@ -3,6 +3,8 @@
 // standard streams, by PROC_THREAD_ATTRIBUTE_HANDLE_LIST; everything else is duplicated into it while it is
 // still suspended. So no handle of ours but these few, for the length of one call, can leak into a process
 // that somebody else starts at the same time without such a list.
+#include <atomic>
+
 #include "../allocator.h"
 #include "command_line.h"
 #include "environment_block.h"
@@ -91,7 +93,7 @@ kith_status duplicate_standard_handles(standard_handles& out) {
   return KITH_OK;
 }
 
-// A suspended process whose creator is killed would stay for ever. Until it runs it is in a job that ends it when the last handle to
+// For a child that is to outlive us. Suspended it would stay for ever when we are killed, so until it runs it is in a job that ends it when the last handle to
 // the job closes, and only we have one. Later the job means nothing, and what the process starts does not join it.
 class creation_job {
  public:
@@ -116,6 +118,27 @@ class creation_job {
 
   native_handle job_;
 };
+
+// The job of all children that end with us: when the last handle to it closes, and only we have one. It stays open until this
+// process has ended, however that came. What such a child starts does not join it, as on other systems.
+constinit std::atomic<HANDLE> job_for_life{nullptr};
+
+kith_status find_job_for_life(HANDLE& out) {
+  // Acquire and release: the limit is set before anybody else uses the job.
+  out = job_for_life.load(std::memory_order_acquire);
+  if (out != nullptr) return KITH_OK;
+  native_handle made(CreateJobObjectW(nullptr, nullptr));
+  if (!made.valid()) return fail_with_last_error();
+  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {};
+  limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE |
+                                            JOB_OBJECT_LIMIT_BREAKAWAY_OK |
+                                            JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
+  if (!SetInformationJobObject(made.get(), JobObjectExtendedLimitInformation, &limits, sizeof limits)) {
+    return fail_with_last_error();
+  }
+  if (job_for_life.compare_exchange_strong(out, made.get(), std::memory_order_acq_rel)) out = made.release();
+  return KITH_OK;
+}
 
 // STARTUPINFOEXW with the list of handles and the job, which it points into.
 class startup {
@@ -143,9 +166,9 @@ class startup {
   }
 
   // To be called when all handles are in.
-  kith_status finish(const creation_job& job) {
+  kith_status finish(HANDLE job) {
     info_.StartupInfo.cb = sizeof(info_);
-    job_ = job.get();
+    job_ = job;
     const DWORD attributes = count_ == 0 ? 1 : 2;
     SIZE_T size = 0;
     InitializeProcThreadAttributeList(nullptr, attributes, 0, &size);  // fails, and tells the size
@@ -241,7 +264,7 @@ class suspended_process {
   uint32_t pid_ = 0;
 };
 
-kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, const creation_job& job,
+kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, HANDLE job,
                              suspended_process& child) {
   standard_handles standard;
   kith_status status = duplicate_standard_handles(standard);
@@ -268,16 +291,17 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   launch_texts texts;
   suspended_process child;
   kith_status status = write_texts(plan, texts);
-  creation_job job;
-  if (status == KITH_OK) status = job.create();
-  if (status == KITH_OK) status = create_suspended(plan, texts, job, child);
+  creation_job own_job;
+  HANDLE job = nullptr;
+  if (status == KITH_OK) status = plan.detached ? own_job.create() : find_job_for_life(job);
+  if (status == KITH_OK) status = create_suspended(plan, texts, plan.detached ? own_job.get() : job, child);
   if (status == KITH_OK) status = push_handles(plan, child);
   if (status != KITH_OK) return status;
   // Release: a child that sees its pid sees the numbers of its handles. Pairs with the acquire in boot.
   if (plan.child_pid != nullptr) plan.child_pid->store(child.pid(), std::memory_order_release);
   status = child.resume();
   if (status != KITH_OK) return status;
-  job.release();
+  if (plan.detached) own_job.release();
   child.release(out);
   return KITH_OK;
 }

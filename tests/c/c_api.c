@@ -88,6 +88,8 @@ static void check_numbers(void) {
       {KITH_START_FORK, 1},
       {KITH_PROCESS_CLEAN_ENV, 1},
       {KITH_PROCESS_KEEP_DESCRIPTORS, 2},
+      {KITH_PROCESS_BATCH_FILES, 4},
+      {KITH_PROCESS_DETACHED, 8},
       {KITH_EXIT_CODE, 1},
       {KITH_EXIT_SIGNAL, 2},
       {KITH_EXIT_EXCEPTION, 3},
@@ -131,7 +133,7 @@ static void check_layout(void) {
   EXPECT(sizeof(kith_condition_options) == 8);
   EXPECT(sizeof(kith_event_options) == 8);
   EXPECT(sizeof(kith_barrier_options) == 8);
-  EXPECT(sizeof(kith_channel_options) == 16);
+  EXPECT(sizeof(kith_channel_options) == 24);
   EXPECT(offsetof(kith_channel_options, ring_size) == 8);
   EXPECT(sizeof(kith_queue_options) == 24);
   EXPECT(offsetof(kith_queue_options, capacity) == 8);
