@@ -19,6 +19,11 @@ void turn(kith_uv_watch& self);
 
 void timer_rang(uv_timer_t* timer) { turn(*static_cast<kith_uv_watch*>(timer->data)); }
 
+void is_next_turn(uv_idle_t* again) {
+  uv_idle_stop(again);
+  turn(*static_cast<kith_uv_watch*>(again->data));
+}
+
 void became_ready(readiness& ready) { turn(*static_cast<kith_uv_watch*>(ready.owner)); }
 
 bool takes(const kith_uv_watch& self) { return self.tells && !self.paused && !self.ended; }
@@ -70,7 +75,7 @@ void free_watch(kith_uv_watch& self) {
   std::free(&self);
 }
 
-void timer_closed(uv_handle_t* timer) { let_go(*static_cast<kith_uv_watch*>(timer->data)); }
+void handle_closed(uv_handle_t* handle) { let_go(*static_cast<kith_uv_watch*>(handle->data)); }
 void readiness_ended(readiness& ready) { let_go(*static_cast<kith_uv_watch*>(ready.owner)); }
 
 kith_status read_options(const kith_uv_options* given, kith_uv_options& out) {
@@ -117,9 +122,11 @@ kith_status begin(uv_loop_t* loop, const kith_uv_options* options, kith_status f
     std::free(place);
     return status;
   }
-  (void)uv_timer_init(loop, &self.timer);  // never fails
-  self.timer.data = &self;
-  ++self.open;
+  // These two never fail.
+  (void)uv_timer_init(loop, &self.timer);
+  (void)uv_idle_init(loop, &self.again);
+  self.timer.data = self.again.data = &self;
+  self.open += 2;
   look_soon(self);
   *out = &self;
   return KITH_OK;
@@ -128,7 +135,7 @@ kith_status begin(uv_loop_t* loop, const kith_uv_options* options, kith_status f
 }  // namespace
 
 void look_soon(kith_uv_watch& self) {
-  if (!self.closing) uv_timer_start(&self.timer, timer_rang, 0, look_every_ms);
+  if (!self.closing) uv_idle_start(&self.again, is_next_turn);
 }
 
 void let_go(kith_uv_watch& self) {
@@ -209,6 +216,7 @@ kith_status kith_uv_resume(kith_uv_watch* watch) {
 kith_status kith_uv_unref(kith_uv_watch* watch) {
   if (watch == nullptr || watch->closing) return KITH_E_INVALID;
   uv_unref(reinterpret_cast<uv_handle_t*>(&watch->timer));
+  uv_unref(reinterpret_cast<uv_handle_t*>(&watch->again));
   return KITH_OK;
 }
 
@@ -221,7 +229,8 @@ void kith_uv_close(kith_uv_watch* watch, kith_uv_close_cb closed) {
   self.closed = closed;
   if (self.ready.begun()) (void)kith_poll_disarm(self.object);
   if (self.working) (void)kith_cancel_fire(self.cancel);
-  uv_close(reinterpret_cast<uv_handle_t*>(&self.timer), timer_closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&self.timer), handle_closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&self.again), handle_closed);
   if (self.ready.begun()) self.ready.end(readiness_ended);
   give_up_pending(self, KITH_E_CLOSED);
 }

@@ -43,6 +43,7 @@ struct kith_uv_watch {
   uv_loop_t* loop = nullptr;
   kith_uv::readiness ready;
   uv_timer_t timer;  // keeps the loop alive, and looks now and then
+  uv_idle_t again;   // looks in the loop's next turn. A timer of 0 ms would ring again in the same one
   bool paused = false;
   bool ended = false;  // nothing more comes
   bool closing = false;
