@@ -183,8 +183,11 @@ void* make_child_and_end(void* given) {
 void make_child_by_thread(launch& self) {
   pthread_t thread;
   self.handed_on = true;
-  self.error = pthread_create(&thread, nullptr, make_child_and_end, &self);
-  if (self.error != 0) return;
+  const int error = pthread_create(&thread, nullptr, make_child_and_end, &self);
+  if (error != 0) {
+    self.error = error;  // not before: where there is a thread, it is that thread's to write
+    return;
+  }
   while (self.in_memory.load(std::memory_order_acquire) != 0) futex_wait(self.in_memory, 1);
   // Not before: the child has its errno where that thread had it, which is freed by this call.
   pthread_join(thread, nullptr);
