@@ -8,27 +8,6 @@
 
 namespace {
 
-void do_nothing(uv_work_t*) {}
-void forget(uv_work_t*, int) {}
-
-// What libuv keeps for the life of a process: its signal pipe, and the threads of its pool.
-void warm_up_libuv() {
-  uv_loop_t loop;
-  REQUIRE(uv_loop_init(&loop) == 0);
-  uv_work_t works[4];
-  for (uv_work_t& work : works) REQUIRE(uv_queue_work(&loop, &work, do_nothing, forget) == 0);
-  CHECK(uv_run(&loop, UV_RUN_DEFAULT) == 0);
-  CHECK(uv_loop_close(&loop) == 0);
-}
-
-struct nothing_leaks {
-  nothing_leaks() {
-    warm_up_libuv();
-    leaks.emplace();
-  }
-  std::optional<test::nothing_leaks> leaks;
-};
-
 // A loop, with everything that its callbacks want to note. A watch's user is its desk.
 struct desk {
   uv_loop_t loop;
@@ -99,6 +78,42 @@ kith_uv_watch* watch_channel(desk& here, kith_channel* channel) {
   REQUIRE_OK(kith_uv_channel(&here.loop, channel, &options, note_message, &here.watch));
   return here.watch;
 }
+
+void send_more_than_a_ring(test::channel_pair& ends) {
+  desk here;
+  watch_channel(here, ends.a);
+  const std::vector<unsigned char> large = test::noise(200'000, 5);
+  REQUIRE_OK(kith_uv_send(here.watch, large.data(), large.size(), note_sent, request_number(1)));
+  REQUIRE_OK(kith_uv_send(here.watch, "after", 5, note_sent, request_number(2)));
+  std::thread reader([&] {
+    std::vector<unsigned char> got;
+    CHECK_OK(test::receive(ends.b, got));
+    CHECK(got == large);
+    CHECK(test::hear(ends.b, "after"));
+    ends.b.close();
+  });
+  CHECK(here.run());
+  reader.join();
+  CHECK(here.sent == std::vector<int>{1, 2});
+}
+
+// What libuv and Windows keep for the life of a process: a signal pipe, the threads of the pool, and those that wait for handles.
+void warm_up_libuv() {
+  static bool is_warm = false;
+  for (int i = 0; i < 4 && !is_warm; ++i) {
+    test::channel_pair ends = test::make_channel(4096);
+    send_more_than_a_ring(ends);
+  }
+  is_warm = true;
+}
+
+struct nothing_leaks {
+  nothing_leaks() {
+    warm_up_libuv();
+    leaks.emplace();
+  }
+  std::optional<test::nothing_leaks> leaks;
+};
 
 int32_t send_numbers(const void* argument, size_t) {
   test::channel line;
@@ -210,21 +225,7 @@ TEST_CASE("who sends more than may be pending is told to wait") {
 TEST_CASE("a loop sends a message that is larger than the ring, and those after it in order") {
   const nothing_leaks leaks;
   test::channel_pair ends = test::make_channel(4096);
-  desk here;
-  watch_channel(here, ends.a);
-  const std::vector<unsigned char> large = test::noise(200'000, 5);
-  REQUIRE_OK(kith_uv_send(here.watch, large.data(), large.size(), note_sent, request_number(1)));
-  REQUIRE_OK(kith_uv_send(here.watch, "after", 5, note_sent, request_number(2)));
-  std::thread reader([&] {
-    std::vector<unsigned char> got;
-    CHECK_OK(test::receive(ends.b, got));
-    CHECK(got == large);
-    CHECK(test::hear(ends.b, "after"));
-    ends.b.close();
-  });
-  CHECK(here.run());
-  reader.join();
-  CHECK(here.sent == std::vector<int>{1, 2});
+  send_more_than_a_ring(ends);
 }
 
 TEST_CASE("a watch that is closed while a thread sends its large message tells that it was not sent") {
