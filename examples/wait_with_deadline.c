@@ -22,21 +22,6 @@ static int32_t listen_and_say_nothing(const void* argument, size_t argument_size
   return 0;
 }
 
-/* [stop] */
-/* Asks the process to end; if it has not ended in a second, ends it. */
-static kith_exit stop(kith_process* process) {
-  kith_exit end;
-  check(kith_process_terminate(process), "terminate");
-  kith_status status = kith_process_wait(process, 1000, &end);
-  if (status == KITH_E_TIMEOUT) {
-    check(kith_process_kill(process), "kill");
-    status = kith_process_wait(process, KITH_FOREVER, &end);
-  }
-  check(status, "wait for the end");
-  return end;
-}
-/* [stop] end */
-
 int main(void) {
   int32_t code;
   if (kith_child_main(&code)) return code;
@@ -60,7 +45,10 @@ int main(void) {
   printf("its end within 50 ms: %s\n", kith_status_name(status));
   /* [wait] end */
 
-  end = stop(child);
+  /* [stop] */
+  /* Asks the process to end; if it has not ended in a second, ends it. */
+  check(kith_process_stop(child, 0, 1000, KITH_FOREVER, &end), "stop the child");
+  /* [stop] end */
   printf("stopped: %s\n", end.kind == KITH_EXIT_KILLED ? "KITH_EXIT_KILLED" : "it had ended by itself");
   status = kith_channel_recv(channel, answer, sizeof answer, &size, KITH_FOREVER);
   printf("an answer now: %s\n", kith_status_name(status));

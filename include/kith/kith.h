@@ -20,7 +20,7 @@
  *            They are measured on a monotonic clock: setting the wall clock changes none of them.
  * Text       UTF-8 on every OS, ends with NUL. Sizes are bytes.
  * Threads    Every function may be called from any thread at any time, except where its comment says otherwise.
- * Quietness  The library prints nothing, never aborts, installs no signal handler, creates no thread, runs no callback except
+ * Quietness  The library prints nothing, never aborts, installs no signal handler, keeps no thread, runs no callback except
  *            where a call says so, in the thread that made the call.
  */
 #ifndef KITH_KITH_H
