@@ -167,8 +167,8 @@ kith_status parcel_send(stream& self, identity receiver, const parcel& sent, shm
                         parcel_label& out);
 // The receiver's side, with the message before its eyes. KITH_E_LIMIT: no descriptor free, and the parcel stays; KITH_E_PROTOCOL: there is
 // none that fits the label. `took_bells`: set when rings were in the way, which somebody who polls may have needed.
-kith_status parcel_take(stream& self, const parcel_label& label,
-                        native_handle (&out)[most_handles_of_parcel], bool& took_bells);
+kith_status parcel_take(stream& self, const parcel_label& label, native_handle (&out)[most_handles_of_parcel],
+                        bool& took_bells);
 // Lets go of what came in a parcel but is not what it should be.
 void parcel_refuse(native_handle&& handle);
 
@@ -180,8 +180,10 @@ inline constexpr uint32_t most_bells = 2;
 kith_status bells_create(uint32_t count, bells& out);
 // What another process gave. Those that would not do as a bell are let go, and silent.
 void bells_adopt(native_handle&& first, native_handle&& second, bells& out);
-inline const native_handle& bells_handle(const bells& self, uint32_t index) { return self.handles[index]; }  // for a child
-void bell_ring(const bells& self, uint32_t which);  // never blocks; also in a signal handler
+inline const native_handle& bells_handle(const bells& self, uint32_t index) {
+  return self.handles[index];
+}  // for a child
+void bell_ring(const bells& self, uint32_t which);   // never blocks; also in a signal handler
 bool bell_quiet(const bells& self, uint32_t which);  // whether it was rung
 
 // ---- wait_many.cpp: waiting for any number of handles --------------------------------------------------------------------------------

@@ -276,7 +276,7 @@ void kill_by_id(int64_t pid);
 // Waits for a descriptor to be readable, or a HANDLE to be signalled.
 bool handle_is_ready(int64_t handle, int timeout_ms);
 bool duplicates_in_one_step();  // DuplicateHandle writes the number as it makes the handle; not so under Wine
-bool has_ended(int64_t pid);              // a process that we do not wait for otherwise
+bool has_ended(int64_t pid);    // a process that we do not wait for otherwise
 bool is_ended_child(int64_t pid);         // and its exit code is still to be had
 [[noreturn]] void crash();                // as a program with a bug does
 [[noreturn]] void end_at_once(int code);  // no handler, no kith, nothing runs

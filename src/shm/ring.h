@@ -100,7 +100,7 @@ struct ring_side {
   ring_state* state = nullptr;
   byte_ring bytes;
   uint64_t position = 0;
-  uint64_t seen = 0;  // the other side's position as last looked at; it was possible
+  uint64_t seen = 0;           // the other side's position as last looked at; it was possible
   uint64_t largest_whole = 0;  // a sender's: what is larger goes in another way than as one frame
 };
 

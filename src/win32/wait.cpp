@@ -82,7 +82,8 @@ struct event_bells {
     const HANDLE bell = bell_of(area, slot);
     if (bell == nullptr) return nap(until);
     native_handle process;
-    if (!watch.nobody() && open_if_alive(watch, 0, process) == liveness::dead) return wait_result::watched_died;
+    if (!watch.nobody() && open_if_alive(watch, 0, process) == liveness::dead)
+      return wait_result::watched_died;
     const HANDLE objects[] = {bell, process.get()};
     const DWORD ms = static_cast<DWORD>(remaining_ms(until, clock_now()));
     switch (WaitForMultipleObjects(process.valid() ? 2 : 1, objects, FALSE, ms)) {
