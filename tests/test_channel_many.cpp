@@ -147,8 +147,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "batches of messages of every size go to a chil
       test::process child = test::start(send_batches_back, {{"line", line.b}});
       batch messages;
       for (const size_t size :
-           {size_t{0}, size_t{1}, small_ring - 1, small_ring, small_ring + 1, size_t{65'535}, size_t{65'536},
-            size_t{65'537}, size_t{1} << 20, size_t{1} << 24}) {
+           std::initializer_list<size_t>{0, 1, small_ring - 1, small_ring, small_ring + 1, 65'535, 65'536,
+                                         65'537, size_t{1} << 20, size_t{1} << 24}) {
         messages.add(test::noise(size, size));
       }
       for (size_t i = 0; i < 3000; ++i) messages.add(test::noise(i % 300, i));

@@ -104,13 +104,15 @@ kith_status parcel_send(stream& self, identity, const parcel& sent, shm::parcel_
   message.msg_iov = &bytes;
   message.msg_iovlen = 1;
   if (sent.count != 0) {
+    // The lengths are size_t on Linux, socklen_t elsewhere.
     message.msg_control = control.bytes;
-    message.msg_controllen = CMSG_SPACE(sent.count * sizeof(int));
+    message.msg_controllen =
+        static_cast<decltype(message.msg_controllen)>(CMSG_SPACE(sent.count * sizeof(int)));
     std::memset(control.bytes, 0, message.msg_controllen);
     cmsghdr* const header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sent.count * sizeof(int));
+    header->cmsg_len = static_cast<decltype(header->cmsg_len)>(CMSG_LEN(sent.count * sizeof(int)));
     for (size_t i = 0; i < sent.count; ++i) {
       const int descriptor = sent.handles[i]->get();
       std::memcpy(CMSG_DATA(header) + i * sizeof descriptor, &descriptor, sizeof descriptor);
