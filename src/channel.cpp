@@ -8,7 +8,6 @@
 
 #include "allocator.h"
 #include "channel_turn.h"
-#include "memory_flags.h"
 #include "options.h"
 #include "share.h"
 #include "waiting.h"
@@ -161,7 +160,8 @@ kith_status open_pair(const kith_channel_options& wanted, void** out) {
   shm::segment_plan plan{shm::segment_kind::channel};
   plan.element_size = static_cast<size_t>(wanted.ring_size);
   plan.data_size = 2 * plan.element_size;
-  plan.commit = plan.data_size <= largest_commit_by_default;
+  plan.commit =
+      false;  // thousands of idle channels must cost next to nothing: the pages of the rings come when they are used
   kith_status status = shm::segment_create(plan, segments[0]);
   if (status == KITH_OK) write_terms(segments[0], wanted);
   if (status == KITH_OK) status = map_again(segments[0], segments[1]);

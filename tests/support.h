@@ -274,6 +274,8 @@ void warm_up();            // makes what the OS and its libraries keep open for 
 bool may_spawn_again();    // after KITH_E_OS: the OS is known to fail so now and then
 void kill_by_id(int64_t pid);
 // Waits for a descriptor to be readable, or a HANDLE to be signalled.
+// Raises this process's limit of descriptors, if need be and if it may. Windows has none.
+bool allow_handles(int count);
 bool handle_is_ready(int64_t handle, int timeout_ms);
 bool duplicates_in_one_step();  // DuplicateHandle writes the number as it makes the handle; not so under Wine
 bool has_ended(int64_t pid);    // a process that we do not wait for otherwise

@@ -810,6 +810,8 @@ typedef struct kith_channel_options {
 
 /* Creates a channel: two connected ends, for whole messages of any size, in both directions. Give an end to a child (see kith_share).
  *
+ * The memory of the rings is taken as it is used, as with KITH_MEMORY_LAZY: an idle channel costs three pages.
+ *
  * What was sent is received in order, whole, once; all of it before the end of the channel is told. The other end is closed in
  * good order (KITH_E_CLOSED) by kith_channel_close and by kith_child_main; if its holder ended in another way, the end is
  * KITH_E_PEER_DIED.

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +49,16 @@ std::set<std::string> names_of_shared_memory() {
 bool may_spawn_again() { return false; }
 
 bool duplicates_in_one_step() { return true; }
+
+bool allow_handles(int count) {
+  rlimit limits{};
+  if (getrlimit(RLIMIT_NOFILE, &limits) != 0) return false;
+  const rlim_t wanted = static_cast<rlim_t>(count);
+  if (limits.rlim_cur >= wanted) return true;
+  limits.rlim_cur = wanted;
+  if (limits.rlim_max < wanted) limits.rlim_max = wanted;  // root may
+  return setrlimit(RLIMIT_NOFILE, &limits) == 0;
+}
 
 bool handle_is_ready(int64_t handle, int timeout_ms) {
   pollfd item{static_cast<int>(handle), POLLIN, 0};

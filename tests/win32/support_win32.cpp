@@ -110,6 +110,8 @@ bool duplicates_in_one_step() { return !is_wine(); }
 // Wine 8 fails to start about one process in a thousand, whoever asks (ERROR_INTERNAL_ERROR: the new process died before it began).
 bool may_spawn_again() { return is_wine() && kith_os_error() == ERROR_INTERNAL_ERROR; }
 
+bool allow_handles(int) { return true; }
+
 bool handle_is_ready(int64_t handle, int timeout_ms) {
   return WaitForSingleObject(reinterpret_cast<HANDLE>(static_cast<intptr_t>(handle)),
                              static_cast<DWORD>(timeout_ms)) == WAIT_OBJECT_0;
