@@ -19,6 +19,8 @@ if(KITH_SANITIZED)
   set(soak_seconds 10)
 elseif(TARGET kith_parking)
   set(soak_seconds 30)
+elseif(KITH_PORTABLE) # it waits as kith_soak_parking does
+  set(soak_seconds 20)
 else()
   set(soak_seconds 60)
 endif()
