@@ -58,7 +58,7 @@ count_tests() {
   say "$name: test"
   result=0
   [ "$preset" != mingw ] || hold_wine
-  ctest --preset "$preset" --progress --output-junit "$results" "$@" || result=$?
+  ctest --preset "$preset" --progress --output-junit "$results" --test-output-size-passed 20000 "$@" || result=$?
   [ "$preset" != mingw ] || release_wine
   if [ ! -f "$results" ]; then
     row "$name: no tests were run" 1 0 1 0 $(($(date +%s) - began))
@@ -70,7 +70,11 @@ count_tests() {
   row "$name" "$cases" $((cases - bad - left_out)) "$bad" "$left_out" $(($(date +%s) - began))
   [ "$bad" = 0 ] || failures="$failures$(python3 tools/dev/failures.py "$results" "$name")
 "
-  reasons=$(sed -n 's/.*\(skipped: .*\)/\1/p' "$results" | sort | uniq -c)
+  # Why cases were skipped; and of the kill tests and the soak, how many points were tried.
+  reasons=$(
+    sed -n 's/.*\(skipped: .*\)/\1/p' "$results" | sort | uniq -c
+    sed -n 's/.*>//; /^total .* kill points/p; /^kill points: /p' "$results" | tr -s ' '
+  )
   [ -z "$reasons" ] || remarks="$remarks$name:
 $reasons
 "
