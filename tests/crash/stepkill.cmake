@@ -6,7 +6,7 @@ if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR CMAKE_CROSSCOMPILING OR KITH_SANITI
   return()
 endif()
 
-# coarse: see stepkill.cpp. Debug builds, without optimisation, take every seventh step at least.
+# coarse: see stepkill.cpp. Debug builds, without optimisation, have several times the instructions.
 function(kith_add_stepkill name library coarse)
   add_executable(${name} crash/stepkill.cpp crash/stepkill_drive.cpp
     crash/stepkill_world.cpp crash/stepkill_lock.cpp crash/stepkill_semaphore.cpp
@@ -16,7 +16,8 @@ function(kith_add_stepkill name library coarse)
   kith_use_internals(${name})
   target_link_libraries(${name} PRIVATE ${library} kith::libuv)
   target_link_options(${name} PRIVATE -Wl,-z,now) # finding a symbol at its first call takes a thousand instructions
-  add_test(NAME "kill test: ${name}" COMMAND ${name} --coarse $<IF:$<CONFIG:Debug>,7,${coarse}>)
+  math(EXPR coarse_debug "7 * ${coarse}")
+  add_test(NAME "kill test: ${name}" COMMAND ${name} --coarse $<IF:$<CONFIG:Debug>,${coarse_debug},${coarse}>)
   # By itself: 100 ms for a recovery are plenty on a machine that has no better things to do.
   set_tests_properties("kill test: ${name}" PROPERTIES
     LABELS crash TIMEOUT 900 SKIP_RETURN_CODE 77 RUN_SERIAL ON)
