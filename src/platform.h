@@ -84,7 +84,8 @@ uint64_t pid_namespace();  // pids mean the same processes where this is equal; 
 // ---- memory.cpp --------------------------------------------------------------------------------------------------------------
 
 // Zeroed memory without a name, mapped for reading and writing. `commit`: fail now rather than at the first touch.
-kith_status memory_create(size_t size, bool commit, memory& out);
+// `may_restrict`: memory_restrict will be called, for which some systems need another handle.
+kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& out);
 // Maps all of a handed-over object: for writing if the handle allows it, else for reading. Moves from `object` on success only.
 kith_status memory_attach(native_handle&& object, memory& out);
 // From now on memory_handle gives others the right to read only. Our own mapping stays writable.

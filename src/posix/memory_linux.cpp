@@ -85,11 +85,12 @@ bool memory_share_is_read_only() {
   return probe(answer, F_SEAL_FUTURE_WRITE);
 }
 
-kith_status memory_create(size_t size, bool commit, memory& out) {
+kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& out) {
   memory made;
   made.size = whole_pages(size);
   if (made.size == 0) return KITH_E_TOO_LARGE;
   kith_status status = create_object(made);
+  if (!may_restrict) made.read_only.reset();  // there is one where there is no memfd
   if (status == KITH_OK) status = set_object_size(made.object.get(), made.size);
   if (status == KITH_OK && commit) status = commit_object(made.object.get(), made.size);
   if (status == KITH_OK) status = map_object(made, PROT_READ | PROT_WRITE);

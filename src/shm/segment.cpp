@@ -124,7 +124,8 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
   const layout places = lay_out(header.state_size, header.slot_count, plan.data_size);
   if (places.total == 0) return KITH_E_TOO_LARGE;
   segment made;
-  if (kith_status status = platform::memory_create(places.total, plan.commit, made.memory);
+  if (kith_status status =
+          platform::memory_create(places.total, plan.commit, plan.read_only_share, made.memory);
       status != KITH_OK) {
     return status;
   }

@@ -19,7 +19,7 @@ size_t mapped_size(const void* base) {
 
 // `commit` makes no difference. SEC_COMMIT counts the pages against what the system can store, but takes none
 // before it is touched; with SEC_RESERVE instead, touching a page that nobody has committed would be a fault.
-kith_status memory_create(size_t size, bool /*commit*/, memory& out) {
+kith_status memory_create(size_t size, bool /*commit*/, bool /*may_restrict*/, memory& out) {
   access_rules nobody;
   if (const kith_status status = nobody.allow_nobody(); status != KITH_OK) return status;
   const uint64_t bytes = size;

@@ -50,7 +50,7 @@ void change(reader& input, fuzz::hostile_mapping& memory) {
 void replace_segment(reader& input, const fuzz::hostile_mapping& memory, kith::claimed_share& out) {
   kith::shm::segment made;
   const size_t size = 1 + static_cast<size_t>(input.up_to(largest_segment));
-  if (kith::platform::memory_create(size, true, made.memory) != KITH_OK) return;
+  if (kith::platform::memory_create(size, true, false, made.memory) != KITH_OK) return;
   std::memcpy(made.memory.base, memory.base(), size < memory.size() ? size : memory.size());
   (void)kith::platform::handle_duplicate(kith::platform::memory_handle(made.memory), out.handles[0]);
   kith::platform::memory_close(made.memory);

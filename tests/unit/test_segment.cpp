@@ -101,7 +101,7 @@ TEST_CASE_FIXTURE(test::nothing_leaks, "a header of random bytes is refused, and
 TEST_CASE_FIXTURE(test::nothing_leaks, "memory that is no segment is refused") {
   for (const size_t size : {size_t{1}, size_t{100}, size_t{100'000}}) {
     platform::memory memory;
-    REQUIRE_OK(platform::memory_create(size, true, memory));
+    REQUIRE_OK(platform::memory_create(size, true, false, memory));
     platform::native_handle copy;
     REQUIRE_OK(platform::handle_duplicate(platform::memory_handle(memory), copy));
     shm::segment other;
