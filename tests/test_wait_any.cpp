@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "foreign.h"
+#include "waits.h"
 
 using test::item_of;
 using test::item_of_handle;
@@ -372,8 +373,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a close by another thread ends the wait, and t
     const int64_t pid = kith_process_id(child);
     const void* const objects[] = {event, queue, pair.a, child};
     waiter_thread waiting({item_of(objects[kind])});
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(30));  // it is forbidden to close while a call begins
+    test::let_it_sleep();
     if (kind == 0) event.close();
     if (kind == 1) queue.close();
     if (kind == 2) pair.a.close();

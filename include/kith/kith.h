@@ -872,7 +872,8 @@ KITH_API kith_status kith_channel_reserve(kith_channel *channel, size_t size, vo
 
 /* Sends the first `size` bytes of what was reserved.
  * Returns: KITH_OK; KITH_E_NOT_OWNER (this thread has reserved nothing); KITH_E_TOO_LARGE (more than was reserved: nothing is sent, the room
- * stays reserved); KITH_E_CLOSED, KITH_E_PEER_DIED, KITH_E_PROTOCOL (nothing is sent, the room is given back); KITH_E_INVALID.
+ * stays reserved); KITH_E_CLOSED, KITH_E_PEER_DIED, KITH_E_PROTOCOL (nothing is sent, the room is given back); KITH_E_INVALID. Of more than half a ring, which goes as an object does, also KITH_E_LIMIT, KITH_E_DENIED and
+ * KITH_E_CANCELLED (nothing is sent, the room is given back); it may wait a moment until the receiver has taken earlier ones.
  * Threads: the one that reserved. Since: 0.1 */
 KITH_API kith_status kith_channel_commit(kith_channel *channel, size_t size);
 
