@@ -17,6 +17,14 @@ kith_status look_for_sender(channel_object& self) {
   return status;
 }
 
+// A call that does not wait begins nothing that it cannot end. The receiver would throw the parts away, and the room that this makes would
+// look like progress to who tries again whenever there is room.
+bool fits_now(channel_object& self, uint64_t size) {
+  const uint64_t needed = shm::ring_bytes_of_frame(size);
+  return shm::ring_room(self.sender) >= needed ||
+         (shm::ring_look_at_receiver(self.sender) && shm::ring_room(self.sender) >= needed);
+}
+
 }  // namespace
 
 kith_status look_at_receiver(channel_object& self) {
@@ -55,6 +63,8 @@ kith_status send_message(channel_object& self, shm::outgoing& message, const shm
   }
   message.in_one_frame = self.terms.shared_ends;
   shm::waiter sleep(limits);
+  if (limits.until.at_ns == at_once.at_ns && !fits_now(self, message.size))
+    return wait_for_room(self, shm::ring_bytes_of_frame(message.size), sleep);
   while (!message.done()) {
     const kith_status status = when_there_is_room(self, limits, sleep, [&](uint64_t* needed) {
       return shm::ring_send_frame(self.sender, message, needed);

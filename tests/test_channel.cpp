@@ -236,13 +236,31 @@ TEST_CASE_FIXTURE(nothing_leaks,
     CHECK(test::hear(line.b, "after"));
 
     // And a second large one right behind a part of a first one.
-    CHECK_STATUS(kith_channel_send(line.a, large.data(), large.size(), 0), KITH_E_TIMEOUT);
+    CHECK_STATUS(kith_channel_send(line.a, large.data(), large.size(), 1), KITH_E_TIMEOUT);
     std::thread sender([&] { kith_channel_send(line.a, large.data(), large.size() - 1, test::generous); });
     std::vector<unsigned char> seen;
     CHECK_OK(test::receive(line.b, seen));
     sender.join();
     CHECK((seen == std::vector<unsigned char>(large.begin(), large.end() - 1)));
   }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a send that does not wait begins no message that it cannot end") {
+  test::channel_pair line = test::make_channel(4096);
+  kith_wait_item item{};
+  item.object = line.b;
+  for (const size_t size : {size_t{4'081}, size_t{5'000}, size_t{200'000}}) {
+    CAPTURE(size);
+    const std::vector<unsigned char> large(size);
+    CHECK_STATUS(kith_channel_send(line.a, large.data(), size, 0), KITH_E_TIMEOUT);
+    size_t ready = 0;
+    CHECK_STATUS(kith_wait_any(&item, 1, &ready, 0), KITH_E_TIMEOUT);
+  }
+  const std::vector<unsigned char> fits = test::noise(4'080, 1);
+  REQUIRE_OK(kith_channel_send(line.a, fits.data(), fits.size(), 0));
+  std::vector<unsigned char> got;
+  REQUIRE_OK(test::receive(line.b, got));
+  CHECK(got == fits);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a receive that gives up amid a large message gets it whole later") {

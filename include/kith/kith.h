@@ -829,7 +829,8 @@ KITH_API kith_status kith_channel_create(const kith_channel_options *options, ki
 KITH_API kith_status kith_channel_inherit(const char *name, kith_channel **out);
 
 /* Sends a message (data may be NULL when the size is 0). It waits while the receiver has no room for it.
- * A message that is given up at the deadline is not received, not even in part, and the channel goes on.
+ * A message that is given up at the deadline is not received, not even in part, and the channel goes on. With timeout 0 a message that is
+ * larger than the room that there is now is not begun: one that is larger than the ring needs a deadline.
  * A send to a peer that has died may succeed until the death is noticed, at the latest when there is no room left.
  * Returns: KITH_OK; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (given up: nothing of it will be received); KITH_E_CLOSED (by
  * either side); KITH_E_PEER_DIED; KITH_E_MOVED; KITH_E_PROTOCOL; KITH_E_INVALID.
