@@ -67,7 +67,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "spawns that fail leave nothing") {
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a thousand spawns leave the handle count where it was") {
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < test::repetitions(1000); ++i) {
     test::process child = test::start(nothing);
     REQUIRE(test::end_of(child) == test::shown_exit{KITH_EXIT_CODE, 0});
   }
