@@ -20,8 +20,9 @@
  *            They are measured on a monotonic clock: setting the wall clock changes none of them.
  * Text       UTF-8 on every OS, ends with NUL. Sizes are bytes.
  * Threads    Every function may be called from any thread at any time, except where its comment says otherwise.
- * Quietness  The library prints nothing, never aborts, installs no signal handler, keeps no thread, runs no callback except
- *            where a call says so, in the thread that made the call.
+ * Quietness  The library prints nothing, never aborts, installs no signal handler, runs no callback except where a call says so, in
+ *            the thread that made the call. It has no thread, but for one on POSIX while a child runs on after kith_process_close, to
+ *            reap it. No signal is ever handled there, and a fork does not mind it.
  */
 #ifndef KITH_KITH_H
 #define KITH_KITH_H
@@ -314,8 +315,10 @@ KITH_API kith_status kith_process_stop(kith_process *process, int64_t wait_ms, i
  * Returns: the id; -1 when the handle is NULL or closed. Threads: any. Since: 0.1 */
 KITH_API int64_t kith_process_id(const kith_process *process);
 
-/* Lets go of a process. A running child runs on and leaves no zombie: it is reaped by a later process call of this library.
- * Threads: any; never blocks. Platforms: the OS reaps on Windows. Since: 0.1 */
+/* Lets go of a process. A running child runs on and leaves no zombie: it is reaped when it ends, by a thread of the library's that is there
+ * as long as there are such children (one for all).
+ * Threads: any; never blocks. Platforms: the OS reaps on Windows, where there is no such thread. Where no thread can be had, a later process
+ * call of this library reaps. Since: 0.1 */
 KITH_API void kith_process_close(kith_process *process);
 
 /* ==== taking over =================================================================================================== */

@@ -14,55 +14,11 @@
 #include <crt_externs.h>
 #endif
 
-#include "../allocator.h"
-#include "posix_internal.h"
+#include "supervisor.h"
 
 namespace kith::platform {
 
 namespace {
-
-// ---- children that were let go of while they ran: reaped later, by whoever comes along
-
-struct forgotten_child {
-  pid_t pid;
-  identity parent;
-  forgotten_child* next;
-};
-
-constinit std::atomic<forgotten_child*> forgotten{nullptr};
-
-void push_forgotten(forgotten_child* child) {
-  child->next = forgotten.load(std::memory_order_relaxed);
-  // Release, with the acquire of the exchange in sweep_forgotten. Only whole lists are ever taken, so there
-  // is no ABA.
-  while (!forgotten.compare_exchange_weak(child->next, child, std::memory_order_release,
-                                          std::memory_order_relaxed)) {
-  }
-}
-
-// Reaps our child if it has ended. Anything but "it still runs" is the end of our interest in the pid.
-bool reap(pid_t pid) {
-  return restart([&] { return waitpid(pid, nullptr, WNOHANG); }) != 0;
-}
-
-// A list without a lock: a fork at any moment leaves the child nothing that is locked, at worst less to
-// sweep.
-void sweep_forgotten() {
-  if (forgotten.load(std::memory_order_relaxed) == nullptr) return;
-  // Acquire, with the release in push_forgotten.
-  forgotten_child* child = forgotten.exchange(nullptr, std::memory_order_acquire);
-  while (child != nullptr) {
-    forgotten_child* const next = child->next;
-    // In a forked child the list is a copy of its parent's: those are not its children, and their pids may
-    // soon be.
-    if (!(child->parent == self()) || reap(child->pid)) {
-      unmake(child);
-    } else {
-      push_forgotten(child);
-    }
-    child = next;
-  }
-}
 
 // ---- finding the program
 
@@ -164,7 +120,7 @@ kith_status list_kept(const spawn_plan& plan, buffer<int>& out) {
 }  // namespace
 
 kith_status process_spawn(const spawn_plan& plan, process& out) {
-  sweep_forgotten();
+  reap_unsupervised();
   text program;
   kith_status status = plan.argv == nullptr ? find_own_program(program)
                                             : find_program(plan.argv[0], plan.cwd != nullptr, program);
@@ -181,7 +137,7 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
 }
 
 kith_status process_fork(bool detached, process& out, fork_side& side) {
-  sweep_forgotten();
+  reap_unsupervised();
   const fork_bond bond = detached ? fork_bond{} : make_fork_bond();
   const pid_t pid = fork();
   if (pid == -1) return fail_to_start(errno);
@@ -263,7 +219,7 @@ void process_collect(process& self, kith_exit& out) {
   collect_child(self, out);
   self.collected = true;
   // Other threads may still be waiting on the handle: it is closed by process_forget.
-  sweep_forgotten();
+  reap_unsupervised();
 }
 
 kith_status process_terminate(const process& self) { return signal_child(self, SIGTERM); }
@@ -271,20 +227,12 @@ kith_status process_terminate(const process& self) { return signal_child(self, S
 kith_status process_kill(const process& self) { return signal_child(self, SIGKILL); }
 
 void process_forget(process& self) {
-  if (self.foreign) {
-    self = process{};
-    return;
-  }
   const pid_t pid = static_cast<pid_t>(self.pid);
-  const bool running = pid > 0 && !self.collected && !reap(pid);
+  const bool is_open = !self.foreign && pid > 0 && !self.collected;
+  if (is_open && restart([&] { return waitpid(pid, nullptr, WNOHANG); }) == 0)
+    supervise(pid, std::move(self.watch));
   self = process{};
-  if (running) {
-    // Without memory for the note, the child will stay a zombie until this process ends: all that can be
-    // done.
-    forgotten_child* const child = make<forgotten_child>(pid, platform::self(), nullptr);
-    if (child != nullptr) push_forgotten(child);
-  }
-  sweep_forgotten();
+  reap_unsupervised();
 }
 
 }  // namespace kith::platform
