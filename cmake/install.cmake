@@ -29,7 +29,7 @@ list(JOIN options " " options)
 set(KITH_STATIC_LIBRARIES "${bundled} ${options}")
 
 install(DIRECTORY include/kith DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
-install(TARGETS kith kith_shared kith_uv EXPORT kithTargets)
+install(TARGETS kith kith_shared kith_uv kith_host EXPORT kithTargets)
 install(EXPORT kithTargets NAMESPACE kith:: DESTINATION ${KITH_PACKAGE_FOLDER})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

@@ -65,6 +65,14 @@ else()
   set_target_properties(kith_shared PROPERTIES LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 endif()
 
+# The program that runs functions of libraries. With a kith of its own, by the C compiler, and exporting nothing: what the library that
+# it loads is linked with must not be found in here.
+add_executable(kith_host ${PROJECT_SOURCE_DIR}/src/host/kith_host.c)
+add_executable(kith::kith_host ALIAS kith_host)
+kith_set_common_flags(kith_host)
+target_link_libraries(kith_host PRIVATE kith)
+set_target_properties(kith_host PROPERTIES OUTPUT_NAME kith-host LINKER_LANGUAGE C)
+
 # Beside either of the two. With the libuv of the program: a loop belongs to the libuv that made it.
 add_library(kith_uv STATIC ${KITH_UV_SOURCES})
 add_library(kith::kith_uv ALIAS kith_uv)

@@ -4,12 +4,12 @@
 
 set(shared
   array barrier boot_reader boot_writer channel channel_flags channel_large channel_many channel_object channel_poll channel_reception channel_send channel_turn channel_wait
-  channel_zero_copy child condition entry environment event lock lock_wait memory mutex object
+  channel_zero_copy child condition entry environment event host lock lock_wait memory mutex object
   object_transfer options poll process queue readiness segment_object semaphore share status value version wait_any waiting)
 set(shm barrier condition element event lock_word patience poll_flag queue ring segment semaphore)
-set(posix error foreign fork handle parcel process stream supervisor system wait_many)
+set(posix error foreign fork handle library parcel process stream supervisor system wait_many)
 set(win32
-  access_rules bell command_line environment_block error exit fence foreign fork handle identity memory module parcel process program
+  access_rules bell command_line environment_block error exit fence foreign fork handle identity library memory module parcel process program
   spawn stream system utf16 wait_many)
 
 # Of a kernel's own calls there are several versions of a file; here the choice is made, once.

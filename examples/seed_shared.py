@@ -37,6 +37,9 @@ class ProcessOptions(Structure):
         ("share_count", c_size_t),
         ("env", POINTER(c_char_p)),
         ("cwd", c_char_p),
+        ("library", c_char_p),
+        ("symbol", c_char_p),
+        ("host", c_char_p),
     ]
 
 

@@ -18,6 +18,8 @@ struct boot_plan {
   shm::run_kind run = shm::run_kind::program;
   platform::code_place place;        // run_kind::code
   const char* entry_name = nullptr;  // run_kind::name
+  text library;                      // run_kind::library
+  const char* symbol = nullptr;
   const void* argument = nullptr;
   size_t argument_size = 0;
 };
@@ -50,6 +52,11 @@ void boot_adopt(const boot_segment& boot);
 // kith_child_main was called.
 void boot_take_over();
 bool boot_taken_over();
+
+// More than one copy of kith can be in one process: kith-host has one inside, and the library that it loads uses another. The first one, the
+// host, takes over, and passes the boot on by setting KITH_BOOT once more; the second one, its guest, finds that all is in order.
+bool boot_is_guest();
+void boot_end_guest();  // the host's side, after the function: the guest closes the channel ends that are open
 
 // The function to run, and its argument. Failures are left in the segment for the parent to read.
 struct boot_task {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <uv.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "boot.h"
+#include "channel.h"
 #include "entry.h"
 #include "mutex.h"
 
@@ -19,11 +21,17 @@ constexpr int64_t longest_wait_for_parent_ms = 10'000;
 uv_once_t once = UV_ONCE_INIT;
 bool present = false;
 bool taken_over = false;
+bool guest = false;
+uint64_t bootstrap_number = 0;
 shm::segment* segment = nullptr;  // lives as long as the process
 buffer<bool>* claims = nullptr;   // one a share
 
 // Set in a forked child, until the first call that wants to know.
 const boot_segment* forked = nullptr;
+
+// The host's: what its guest wants to be called at the end. Release by the guest, acquire by the host.
+using at_end = std::atomic<void (*)()>;
+at_end end_of_guest{nullptr};
 
 shm::bootstrap_state& state() { return *reinterpret_cast<shm::bootstrap_state*>(segment->state); }
 
@@ -43,13 +51,20 @@ shm::share_record share_at(size_t index) {
   return record;
 }
 
-// Version, handle and token, in hexadecimal; false: not ours.
-bool parse(const char* variable, uint64_t& number, uint64_t& token) {
+// Version, handle and token, in hexadecimal; from a host also the address of its end_of_guest. false: not ours.
+struct boot_variable {
+  uint64_t number = 0;
+  uint64_t token = 0;
+  uint64_t host = 0;
+};
+
+bool parse(const char* variable, boot_variable& out) {
   if (std::strncmp(variable, "1:", 2) != 0) return false;
   char* end = nullptr;
-  number = std::strtoull(variable + 2, &end, 16);
+  out.number = std::strtoull(variable + 2, &end, 16);
   if (*end != ':') return false;
-  token = std::strtoull(end + 1, &end, 16);
+  out.token = std::strtoull(end + 1, &end, 16);
+  if (*end == ':') out.host = std::strtoull(end + 1, &end, 16);
   return *end == '\0';
 }
 
@@ -65,16 +80,19 @@ bool meant_for_us() {
   }
 }
 
+bool is_text(const shm::bootstrap_piece& piece) {
+  return piece_is_inside(piece) && piece.size != 0 && at(piece)[piece.size - 1] == '\0';
+}
+
 bool pieces_are_sound() {
   const shm::bootstrap_state& boot = state();
-  if (!piece_is_inside(boot.name) || !piece_is_inside(boot.argument) || !piece_is_inside(boot.shares))
-    return false;
-  if (boot.name.size == 0 || at(boot.name)[boot.name.size - 1] != '\0') return false;
+  if (!piece_is_inside(boot.argument) || !piece_is_inside(boot.shares)) return false;
+  if (!is_text(boot.name) || !is_text(boot.symbol)) return false;
   if (boot.shares.size % sizeof(shm::share_record) != 0) return false;
   for (size_t i = 0; i < share_count(); ++i) {
     if (!piece_is_inside(share_at(i).name)) return false;
   }
-  return boot.run <= static_cast<uint32_t>(shm::run_kind::name);
+  return boot.run <= static_cast<uint32_t>(shm::run_kind::library);
 }
 
 bool prepare_claims() {
@@ -85,7 +103,7 @@ bool prepare_claims() {
 }
 
 // Our own children must not inherit what we were given.
-void own_the_handles(uint64_t bootstrap_number) {
+void own_the_handles() {
   platform::native_handle bootstrap;
   if (platform::handle_adopt(bootstrap_number, bootstrap) == KITH_OK) (void)bootstrap.release();
   for (size_t i = 0; i < share_count(); ++i) {
@@ -114,16 +132,35 @@ bool open_segment(uint64_t number, uint64_t token) {
   return false;
 }
 
+// The address was written by the host in this very process: the token and the pid have told us so.
+void become_guest(uint64_t host) {
+  guest = true;
+  taken_over = true;
+  reinterpret_cast<at_end*>(static_cast<uintptr_t>(host))
+      ->store(channel_close_all, std::memory_order_release);
+}
+
+// Before the library is loaded, as its constructors may want their shares.
+kith_status pass_on() {
+  char value[80];
+  std::snprintf(value, sizeof value, "1:%llx:%llx:%llx", static_cast<unsigned long long>(bootstrap_number),
+                static_cast<unsigned long long>(state().token),
+                static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(&end_of_guest)));
+  return uv_os_setenv("KITH_BOOT", value) == 0 ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
 void read_variable() {
   char value[80];
   size_t size = sizeof value;
   if (uv_os_getenv("KITH_BOOT", value, &size) != 0) return;
   uv_os_unsetenv("KITH_BOOT");
-  uint64_t number = 0;
-  uint64_t token = 0;
-  if (!parse(value, number, token)) return;
-  present = open_segment(number, token);
-  if (present) own_the_handles(number);
+  boot_variable variable;
+  if (!parse(value, variable)) return;
+  present = open_segment(variable.number, variable.token);
+  if (!present) return;
+  bootstrap_number = variable.number;
+  own_the_handles();
+  if (variable.host != 0) become_guest(variable.host);
 }
 
 void do_nothing() {}
@@ -132,6 +169,7 @@ void do_nothing() {}
 void adopt_forked() {
   uv_once(&once, do_nothing);
   present = false;
+  guest = false;
   taken_over = true;
   segment = make<shm::segment>();
   if (segment != nullptr) {
@@ -144,6 +182,13 @@ void adopt_forked() {
 }
 
 kith_status find_entry(const shm::bootstrap_state& boot, kith_entry& out) {
+  if (boot.for_guest != 0) {
+    if (const kith_status status = pass_on(); status != KITH_OK) return status;
+  }
+  if (boot.run == static_cast<uint32_t>(shm::run_kind::library)) {
+    if (boot.version != shm::boot_version) return KITH_E_MISMATCH;
+    return platform::symbol_resolve(at(boot.name), at(boot.symbol), out);
+  }
   if (boot.run == static_cast<uint32_t>(shm::run_kind::name)) return entry_find(at(boot.name), out);
   platform::code_place place;
   place.offset = boot.code_offset;
@@ -182,6 +227,16 @@ void boot_take_over() {
 }
 
 bool boot_taken_over() { return taken_over || forked != nullptr; }
+
+bool boot_is_guest() {
+  (void)boot_run();
+  return guest;
+}
+
+void boot_end_guest() {
+  void (*const end)() = end_of_guest.load(std::memory_order_acquire);
+  if (end != nullptr) end();
+}
 
 kith_status boot_find_task(boot_task& out) {
   const shm::bootstrap_state& boot = state();

@@ -28,6 +28,7 @@ struct piece_writer {
 
 const char* name_of(const boot_plan& plan) {
   if (plan.run == shm::run_kind::name) return plan.entry_name;
+  if (plan.run == shm::run_kind::library) return plan.library.data();
   return plan.place.path.empty() ? "" : plan.place.path.data();
 }
 
@@ -37,11 +38,14 @@ uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bo
   piece_writer writer{base};
   const char* name = name_of(plan);
   const shm::bootstrap_piece name_piece = writer.put(name, std::strlen(name) + 1, 1);
+  const char* symbol = plan.symbol != nullptr ? plan.symbol : "";
+  const shm::bootstrap_piece symbol_piece = writer.put(symbol, std::strlen(symbol) + 1, 1);
   const shm::bootstrap_piece argument = writer.put(plan.argument, plan.argument_size, argument_alignment);
   const uint64_t count = shares.list().size();
   const shm::bootstrap_piece records = writer.put(nullptr, count * sizeof(shm::share_record), 8);
   if (state != nullptr) {
     state->name = name_piece;
+    state->symbol = symbol_piece;
     state->argument = argument;
     state->shares = records;
   }
@@ -81,6 +85,8 @@ kith_status write_variable(boot_segment& self) {
 kith_status fill_in(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
   shm::bootstrap_state& state = *::new (out.segment.state) shm::bootstrap_state{};
   state.run = static_cast<uint32_t>(plan.run);
+  state.version = shm::boot_version;
+  state.for_guest = plan.run == shm::run_kind::library || boot_is_guest() ? 1 : 0;
   state.code_offset = plan.place.offset;
   std::memcpy(state.code_identity, plan.place.identity, sizeof state.code_identity);
   write_pieces(plan, shares, &state, out.segment.data);

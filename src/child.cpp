@@ -81,6 +81,7 @@ int32_t kith_child_main(int32_t* out_code) {
   if (boot_find_task(task) == KITH_OK) {
     code = task.entry(task.argument, task.argument_size);
     channel_close_all();
+    boot_end_guest();
   }
   if (out_code != nullptr) *out_code = code;
   return 1;

@@ -216,6 +216,14 @@ kith_status code_locate(kith_entry entry,
 // Loads the module if need be. KITH_E_MISMATCH: there is no module of that build; KITH_E_NO_FUNCTION: no code at that offset.
 kith_status code_resolve(const code_place& place, kith_entry& out);
 
+// ---- library.cpp -------------------------------------------------------------------------------------------------------------
+
+// The name by which a process in another working directory loads the library: a path becomes a full one, a bare name stays.
+kith_status library_path(const char* library, text& out);
+// Loads it, for good, and finds a function that it exports. KITH_E_NOT_FOUND: there is no such library; KITH_E_NOT_A_PROGRAM: it cannot be
+// loaded; KITH_E_NO_FUNCTION: it exports no such name.
+kith_status symbol_resolve(const char* library, const char* symbol, kith_entry& out);
+
 // ---- process.cpp, spawn.cpp, exit.cpp ----------------------------------------------------------------------------------------
 
 struct passed_handle {

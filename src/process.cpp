@@ -10,6 +10,7 @@
 #include "child.h"
 #include "entry.h"
 #include "environment.h"
+#include "host.h"
 #include "mutex.h"
 #include "object.h"
 #include "object_transfer.h"
@@ -31,6 +32,7 @@ struct process_object : object {
   platform::process process;
   shm::segment boot;  // of a child that runs a function: says how far it came
   bool runs_function = false;
+  bool hosted = false;   // of a library, by kith-host
   bool foreign = false;  // started by somebody else: good for waiting
 
   std::atomic<bool> collected{
@@ -58,8 +60,9 @@ constexpr object_class process_class{object_kind::process, nullptr, destroy};
 // ---- what to run -------------------------------------------------------------------------------------------------------------
 
 kith_status check(const kith_process_options& wanted) {
-  const int things = (wanted.argv != nullptr) + (wanted.entry != nullptr) + (wanted.entry_name != nullptr);
-  if (things != 1 || wanted.reserved != 0) return KITH_E_INVALID;
+  const int things = (wanted.argv != nullptr) + (wanted.entry != nullptr) + (wanted.entry_name != nullptr) +
+                     (wanted.library != nullptr);
+  if (things != 1 || wanted.reserved != 0 || !host_options_are_sound(wanted)) return KITH_E_INVALID;
   if (wanted.argv != nullptr && (wanted.argv[0] == nullptr || wanted.argv[0][0] == '\0'))
     return KITH_E_INVALID;
   if (wanted.argument == nullptr && wanted.argument_size != 0) return KITH_E_INVALID;
@@ -67,7 +70,8 @@ kith_status check(const kith_process_options& wanted) {
   if (wanted.entry_name != nullptr && !name_is_valid(wanted.entry_name)) return KITH_E_INVALID;
   if (wanted.start > KITH_START_FORK) return KITH_E_UNSUPPORTED;
   const bool forks = wanted.start == KITH_START_FORK;
-  if (forks && (wanted.argv != nullptr || !platform::has(KITH_HAS_FORK))) return KITH_E_UNSUPPORTED;
+  const bool new_program = wanted.argv != nullptr || wanted.library != nullptr;
+  if (forks && (new_program || !platform::has(KITH_HAS_FORK))) return KITH_E_UNSUPPORTED;
   if (!forks && (wanted.flags & KITH_PROCESS_KEEP_DESCRIPTORS) != 0) return KITH_E_INVALID;
   // A forked child has its parent's environment and directory, as it has all of its memory.
   const bool changes =
@@ -84,6 +88,7 @@ kith_status plan_boot(const kith_process_options& wanted, boot_plan& out) {
     out.entry_name = wanted.entry_name;
     return entry_find(wanted.entry_name, registered);
   }
+  if (wanted.library != nullptr) return host_plan(wanted, out);
   if (wanted.entry == nullptr) return KITH_OK;
   out.run = shm::run_kind::code;
   return platform::code_locate(wanted.entry, out.place);
@@ -130,7 +135,11 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
   spawn.cwd = wanted.cwd;
   spawn.detached = (wanted.flags & KITH_PROCESS_DETACHED) != 0;
   spawn.batch_files = (wanted.flags & KITH_PROCESS_BATCH_FILES) != 0;
-  if (status == KITH_OK) status = platform::process_spawn(spawn, self.process);
+  if (status == KITH_OK) {
+    self.hosted = wanted.library != nullptr;
+    status =
+        self.hosted ? host_spawn(wanted, spawn, self.process) : platform::process_spawn(spawn, self.process);
+  }
   if (status == KITH_OK && plan.run != shm::run_kind::program) {
     self.runs_function = true;
     self.boot = std::move(boot.segment);
@@ -177,7 +186,9 @@ void explain(const process_object& self, kith_exit& end) {
   // Relaxed: the child has ended, which the OS told us after its last write.
   const int32_t no_entry = boot.no_entry.load(std::memory_order_relaxed);
   if (boot.progress.load(std::memory_order_relaxed) == shm::child_started) {
-    end.kind = KITH_EXIT_NO_CHILD_MAIN;
+    end.kind = self.hosted ? KITH_EXIT_NO_ENTRY : KITH_EXIT_NO_CHILD_MAIN;
+    if (self.hosted)
+      end.code = KITH_E_MISMATCH;  // it could not read what we wrote, or it is some other program
   } else if (no_entry != KITH_OK) {
     end.kind = KITH_EXIT_NO_ENTRY;
     end.code = no_entry;

@@ -33,7 +33,8 @@ constexpr status_entry statuses[] = {
      "than "
      "can be addressed"},
     {KITH_E_NOT_FOUND, "KITH_E_NOT_FOUND",
-     "there is no program, registered function or share of that name; check its spelling, PATH, and what the "
+     "there is no program, library, registered function or share of that name; check its spelling, PATH, and "
+     "what the "
      "parent gave"},
     {KITH_E_DENIED, "KITH_E_DENIED", "the OS does not allow it to this user; check the file's permissions"},
     {KITH_E_LIMIT, "KITH_E_LIMIT",
@@ -59,11 +60,11 @@ constexpr status_entry statuses[] = {
      "first lines of main: "
      "int32_t code; if (kith_child_main(&code)) return code;"},
     {KITH_E_NO_FUNCTION, "KITH_E_NO_FUNCTION",
-     "entry does not point to a function of this program or of a library it has loaded; give a plain "
-     "function, not data, a "
-     "closure or generated code"},
+     "entry does not point to a function of this program or of a library it has loaded (give a plain "
+     "function, not data, a closure or generated code), or the library exports no such symbol"},
     {KITH_E_NOT_A_PROGRAM, "KITH_E_NOT_A_PROGRAM",
-     "the file is not a program that the OS can run: a directory, or of an unknown format"},
+     "the file is not a program that the OS can run, or a library that it can load: a directory, of an "
+     "unknown format, for another kind of processor, or a library that needs one which is missing"},
     {KITH_E_BAD_CWD, "KITH_E_BAD_CWD",
      "the working directory for the child does not exist or cannot be entered"},
     {KITH_E_BUSY, "KITH_E_BUSY",
@@ -76,6 +77,9 @@ constexpr status_entry statuses[] = {
     {KITH_E_BROKEN, "KITH_E_BROKEN",
      "a party of the barrier died, timed out or aborted it; put things in order, then call "
      "kith_barrier_reset"},
+    {KITH_E_NO_HOST, "KITH_E_NO_HOST",
+     "kith-host, the program that runs functions of libraries, was not found; install it beside the library "
+     "of kith, or name its file by kith_process_options.host or the environment variable KITH_HOST"},
 };
 
 const status_entry* find(kith_status status) {

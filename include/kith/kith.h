@@ -84,7 +84,8 @@ enum {
   KITH_E_BUSY = -22,         /* it cannot be handed on now: a message is half received */
   KITH_E_INTERRUPTED = -23,  /* a signal handler ran while the thread waited, which had asked to be told: see kith_wait_interruptible */
   KITH_E_CANCELLED = -24,    /* the kith_cancel that the thread uses has been fired */
-  KITH_E_BROKEN = -25        /* a party of the barrier died, timed out or aborted it: see kith_barrier_reset */
+  KITH_E_BROKEN = -25,       /* a party of the barrier died, timed out or aborted it: see kith_barrier_reset */
+  KITH_E_NO_HOST = -29       /* kith-host, which runs functions of libraries, is not where it is looked for: see kith_process_options.host */
 };
 
 /* Names a status, as in "KITH_E_TIMEOUT".
@@ -221,7 +222,7 @@ typedef struct kith_process_options {
   uint32_t struct_size; /* sizeof(kith_process_options) */
   uint32_t flags;       /* KITH_PROCESS_... */
 
-  /* What to run: exactly one of these three. */
+  /* What to run: exactly one of these three, or `library` below. */
   const char *const *argv; /* a program and its arguments, ends with NULL. argv[0] with a slash (Windows: also a backslash) is a
                               path from this process's working directory; without, it is looked for in the folders of this
                               process's PATH, in their order, and nowhere else (an empty entry is no folder; without a PATH, POSIX
@@ -241,6 +242,15 @@ typedef struct kith_process_options {
 
   const char *const *env; /* changes to the environment, ends with NULL: "NAME=value" sets, "NAME" removes */
   const char *cwd;        /* working directory of the child; NULL: that of this process */
+
+  /* The fourth thing to run: a function that a library exports, for programs that have no kith_child_main, as python, node and java. The
+   * child is kith-host, a small program that comes with kith: it loads the library and calls the function. (Any other program that calls
+   * kith_child_main can be the host as well.) */
+  const char *library; /* with a slash (Windows: also a backslash) a path from this process's working directory; without, it is
+                          looked for in the child as the OS looks for libraries. With its extension */
+  const char *symbol;  /* the name of the function, which is a kith_entry */
+  const char *host;    /* which kith-host, found as argv[0] is; NULL: what the environment variable KITH_HOST says; without that,
+                          kith-host in the folder of the file that contains kith, in bin/ beside that folder or its parent, or in PATH */
 } kith_process_options;
 
 /* How a process ended. */
@@ -251,7 +261,9 @@ enum {
   KITH_EXIT_KILLED = 4,        /* kith_process_kill (code 9) or kith_process_terminate (code 15) of this handle ended it */
   KITH_EXIT_UNKNOWN = 5,       /* it has ended, but somebody else in this process took its exit code from the OS. POSIX */
   KITH_EXIT_NO_CHILD_MAIN = 6, /* the function never ran, as the child's main did not call kith_child_main; code: its exit code */
-  KITH_EXIT_NO_ENTRY = 7       /* the function was not found in the child; code: the kith_status that says why */
+  KITH_EXIT_NO_ENTRY = 7       /* the function was not found in the child; code: the kith_status that says why. For a library: KITH_E_NOT_FOUND
+                                  (there is none), KITH_E_NOT_A_PROGRAM (it cannot be loaded), KITH_E_NO_FUNCTION (it exports no such
+                                  name), KITH_E_MISMATCH (the host has another version of kith, or is none) */
 };
 
 typedef struct kith_exit {
@@ -272,13 +284,16 @@ typedef struct kith_exit {
  * closed in the child; its other handles stay good for their memory, but those of processes only for close. Use it only
  * where this process has one thread.
  *
- * Returns: KITH_OK; KITH_E_INVALID (not exactly one thing to run, an empty argv, an entry or share that is NULL, a name that is
+ * A function of a `library` finds the shares by kith_..._inherit as any child does, whether the library is linked with the shared kith or has a
+ * kith of its own inside. A library that is not there is told by kith_process_wait: KITH_EXIT_NO_ENTRY.
+ *
+ * Returns: KITH_OK; KITH_E_INVALID (not exactly one thing to run, a library without a symbol or the reverse, a host without a library, an empty argv, an entry or share that is NULL, a name that is
  * empty or too long, an env entry without a name, an argument for a program); KITH_E_EXISTS (a share name, or a channel end, twice);
  * KITH_E_MISMATCH (a share that is no shareable object); KITH_E_MOVED, KITH_E_BUSY (a channel end that cannot be given); KITH_E_NOT_FOUND
- * (no such program, or no function registered under entry_name); KITH_E_NOT_A_PROGRAM; KITH_E_DENIED (not executable);
+ * (no such program, or no function registered under entry_name); KITH_E_NO_HOST; KITH_E_NOT_A_PROGRAM; KITH_E_DENIED (not executable);
  * KITH_E_BAD_CWD; KITH_E_NO_FUNCTION; KITH_E_NO_CHILD_MAIN (we are a child that did not take over: call kith_child_main at the top of
  * main); KITH_E_TOO_LARGE (more arguments or environment than the OS takes: Windows 32,767 characters of command line, 8,191 for a batch
- * file); KITH_E_UNSUPPORTED (an unknown flag, fork where there is none, fork with argv, env or cwd, a batch file without
+ * file); KITH_E_UNSUPPORTED (an unknown flag, fork where there is none, fork with argv, library, env or cwd, a batch file without
  * KITH_PROCESS_BATCH_FILES); KITH_E_INVALID also for text that is not UTF-8 (Windows) and for a control character in an argument of a batch
  * file; KITH_E_NO_MEMORY, KITH_E_LIMIT, KITH_E_OS.
  * Lifetime: *out is yours; see kith_process_close.

@@ -72,8 +72,10 @@ struct fork_bond {
 fork_bond make_fork_bond();
 void tie_forked_child(const fork_bond& bond);  // in the child; ends it when the parent is gone already
 
-// ---- process.cpp, for the variants of spawn and exit
+// ---- process.cpp, for the variants of spawn and exit, and for library.cpp
 
+// Of a path from our working directory, which the child may leave.
+kith_status make_absolute(text& path);
 // Why no process could be made, or why it could not run its program.
 kith_status fail_to_start(int os_error);
 kith_status fail_to_execute(int os_error, const char* program);

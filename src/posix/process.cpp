@@ -54,17 +54,6 @@ kith_status search_path(const char* name, text& out) {
   }
 }
 
-// The working directory changes before the program is run: its path must not depend on that.
-kith_status make_absolute(text& path) {
-  if (path[0] == '/') return KITH_OK;
-  text folder;
-  if (!folder.resize(PATH_MAX)) return KITH_E_NO_MEMORY;
-  if (getcwd(folder.data(), folder.size()) == nullptr) return fail(errno);
-  text joined;
-  if (!join_path(joined, folder.data(), path.data())) return KITH_E_NO_MEMORY;
-  return assign(path, joined.data()) ? KITH_OK : KITH_E_NO_MEMORY;
-}
-
 kith_status find_program(const char* name, bool absolute, text& out) {
   if (std::strchr(name, '/') == nullptr) {
     if (name[0] == '\0') return fail(ENOENT);
@@ -118,6 +107,16 @@ kith_status list_kept(const spawn_plan& plan, buffer<int>& out) {
 }
 
 }  // namespace
+
+kith_status make_absolute(text& path) {
+  if (path[0] == '/') return KITH_OK;
+  text folder;
+  if (!folder.resize(PATH_MAX)) return KITH_E_NO_MEMORY;
+  if (getcwd(folder.data(), folder.size()) == nullptr) return fail(errno);
+  text joined;
+  if (!join_path(joined, folder.data(), path.data())) return KITH_E_NO_MEMORY;
+  return assign(path, joined.data()) ? KITH_OK : KITH_E_NO_MEMORY;
+}
 
 kith_status process_spawn(const spawn_plan& plan, process& out) {
   reap_unsupervised();

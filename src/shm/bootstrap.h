@@ -15,10 +15,12 @@ struct bootstrap_piece {
   uint64_t size;
 };
 
-enum class run_kind : uint32_t { program = 0, code = 1, name = 2 };
+enum class run_kind : uint32_t { program = 0, code = 1, name = 2, library = 3 };
 
 // How far a child that runs a function has come. Written by the child, read by the parent after the child's end.
 enum child_progress : uint32_t { child_started = 0, child_took_over = 1 };
+
+inline constexpr uint32_t boot_version = KITH_VERSION_MAJOR * 100 + KITH_VERSION_MINOR;
 
 struct bootstrap_state {
   uint64_t token;                   // equals the one in KITH_BOOT
@@ -28,10 +30,13 @@ struct bootstrap_state {
   uint32_t run;                     // run_kind
   uint64_t code_offset;
   unsigned char code_identity[platform::build_identity_size];
-  bootstrap_piece name;      // of a registered function, or the path of the module; ends with NUL
+  bootstrap_piece name;      // of a registered function, or the path of the module or library; ends with NUL
   bootstrap_piece argument;  // begins at a multiple of 64
   bootstrap_piece shares;    // share_record[]
-  uint64_t reserved[10];
+  bootstrap_piece symbol;    // run_kind::library: the name of the function; ends with NUL
+  uint32_t version;          // of the parent's kith: major * 100 + minor
+  uint32_t for_guest;        // 1: the function belongs to a copy of kith that is not the program's
+  uint64_t reserved[7];
 };
 static_assert(sizeof(bootstrap_state) == 192);
 

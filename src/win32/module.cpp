@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <cstring>
 
+#include "library.h"
 #include "program.h"
 #include "win32_error.h"
 
@@ -113,19 +114,7 @@ kith_status load(const text& path, HMODULE& out) {
   if (const kith_status status = to_utf16(path.data(), path.size() - 1, wide); status != KITH_OK) {
     return status;
   }
-  DWORD mode = 0;
-  // Of this thread only: a library that is missing another one is our error to report, not a dialog box.
-  SetThreadErrorMode(SEM_FAILCRITICALERRORS | SEM_NOOPENFILEERRORBOX, &mode);
-  // Libraries that it needs are looked for beside it.
-  const HMODULE loaded = LoadLibraryExW(wide.data(), nullptr, LOAD_WITH_ALTERED_SEARCH_PATH);
-  const DWORD error = GetLastError();
-  SetThreadErrorMode(mode, nullptr);
-  if (loaded == nullptr) {
-    fail(static_cast<int32_t>(error));
-    return KITH_E_MISMATCH;
-  }
-  out = loaded;
-  return KITH_OK;
+  return load_library(wide, out) == KITH_OK ? KITH_OK : KITH_E_MISMATCH;
 }
 
 // What is found stays loaded for ever: a function in it may be called at any time.

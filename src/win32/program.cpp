@@ -27,11 +27,6 @@ kith_status read_text(wide_text& out, Get get) {
   }
 }
 
-kith_status full_path(const wchar_t* path, wide_text& out) {
-  return read_text(out,
-                   [path](wchar_t* text, DWORD room) { return GetFullPathNameW(path, room, text, nullptr); });
-}
-
 bool is_directory(DWORD attributes) { return (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0; }
 
 bool has_extension(const wide_text& path) { return std::wcschr(last_part(path.data()), L'.') != nullptr; }
@@ -84,6 +79,11 @@ kith_status from_search(const wide_text& name, wide_text& out) {
 }
 
 }  // namespace
+
+kith_status full_path(const wchar_t* path, wide_text& out) {
+  return read_text(out,
+                   [path](wchar_t* text, DWORD room) { return GetFullPathNameW(path, room, text, nullptr); });
+}
 
 kith_status file_of_module(void* module, wide_text& out) {
   return read_text(out, [module](wchar_t* text, DWORD room) {

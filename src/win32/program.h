@@ -10,6 +10,8 @@ namespace kith::platform {
 // The full path of the file of a loaded module (an HMODULE); nullptr: of the program that this process runs.
 kith_status file_of_module(void* module, wide_text& out);
 
+kith_status full_path(const wchar_t* path, wide_text& out);
+
 // What stands behind the last slash, backslash or colon.
 const wchar_t* last_part(const wchar_t* path);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A library that a test loads. It exports one function, which gives the address of one that is not exported. */
+ * A library that a test loads. It exports a function, and one that gives the address of one that is not exported. */
 #include <kith/kith.h>
 #include <string.h>
 
@@ -19,6 +19,9 @@ static int32_t sum(const void* argument, size_t size) {
   }
   return total;
 }
+
+EXPORTED int32_t kith_test_plugin_sum(const void* argument, size_t size);
+int32_t kith_test_plugin_sum(const void* argument, size_t size) { return sum(argument, size); }
 
 EXPORTED kith_entry kith_test_plugin_entry(void);
 kith_entry kith_test_plugin_entry(void) { return sum; }

