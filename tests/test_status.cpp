@@ -32,6 +32,7 @@ TEST_CASE("a status is named as in the header") {
   CHECK(kith_status_name(KITH_E_NO_CHILD_MAIN) == std::string("KITH_E_NO_CHILD_MAIN"));
   CHECK(kith_status_name(KITH_E_BUSY) == std::string("KITH_E_BUSY"));
   CHECK(kith_status_name(KITH_E_CANCELLED) == std::string("KITH_E_CANCELLED"));
+  CHECK(kith_status_name(KITH_E_NO_HOST) == std::string("KITH_E_NO_HOST"));
   CHECK(kith_status_name(KITH_LAST) == std::string("KITH_LAST"));
 }
 

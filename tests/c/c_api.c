@@ -62,6 +62,7 @@ static void check_statuses(void) {
       {KITH_E_INTERRUPTED, -23},
       {KITH_E_CANCELLED, -24},
       {KITH_E_BROKEN, -25},
+      {KITH_E_NO_HOST, -29},
   };
   check_frozen(numbers, sizeof numbers / sizeof numbers[0]);
 }
@@ -138,7 +139,7 @@ static void check_layout(void) {
   EXPECT(sizeof(kith_queue_options) == 24);
   EXPECT(offsetof(kith_queue_options, capacity) == 8);
   EXPECT(offsetof(kith_queue_options, most_items) == 16);
-  EXPECT(sizeof(void*) != 8 || sizeof(kith_process_options) == 88);
+  EXPECT(sizeof(void*) != 8 || offsetof(kith_process_options, cwd) == 80);
   EXPECT(offsetof(kith_process_options, struct_size) == 0);
   EXPECT(offsetof(kith_process_options, flags) == 4);
   EXPECT(offsetof(kith_process_options, argv) == 8);
