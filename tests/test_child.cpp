@@ -144,6 +144,42 @@ TEST_CASE_FIXTURE(nothing_leaks, "a function of a library that was loaded runs, 
   CHECK_EXIT(child, KITH_EXIT_CODE, 10);
 }
 
+TEST_CASE_FIXTURE(nothing_leaks, "a function is written down, and found again") {
+  library plugin;
+  for (const kith_entry entry : {&returns_argument, plugin.hidden_entry()}) {
+    size_t size = 0;
+    CHECK_STATUS(kith_entry_pack(entry, nullptr, 0, &size), KITH_E_TOO_LARGE);
+    std::vector<unsigned char> packed(size);
+    REQUIRE_OK(kith_entry_pack(entry, packed.data(), packed.size(), &size));
+    CHECK(size == packed.size());
+    kith_entry found = nullptr;
+    REQUIRE_OK(kith_entry_unpack(packed.data(), packed.size(), &found));
+    CHECK((found == entry));
+  }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "what is no function that was written down is refused") {
+  unsigned char packed[512];
+  size_t size = 0;
+  REQUIRE_OK(kith_entry_pack(returns_argument, packed, sizeof packed, &size));
+  kith_entry found = returns_argument;
+  CHECK_STATUS(kith_entry_unpack(packed, size - 1, &found), KITH_E_MISMATCH);
+  CHECK_STATUS(kith_entry_unpack(packed, 0, &found), KITH_E_MISMATCH);
+  for (const size_t flipped : {size_t{0}, size_t{16}}) {  // the magic, the identity of the build
+    packed[flipped] ^= 1;
+    CHECK_STATUS(kith_entry_unpack(packed, size, &found), KITH_E_MISMATCH);
+    packed[flipped] ^= 1;
+  }
+  packed[15] ^= 1;  // the offset: beyond the end of the program
+  CHECK_STATUS(kith_entry_unpack(packed, size, &found), KITH_E_NO_FUNCTION);
+  CHECK_STATUS(kith_entry_unpack(nullptr, size, &found), KITH_E_INVALID);
+  CHECK_STATUS(kith_entry_pack(nullptr, packed, sizeof packed, &size), KITH_E_INVALID);
+  int on_the_stack = 0;
+  CHECK_STATUS(kith_entry_pack(reinterpret_cast<kith_entry>(&on_the_stack), packed, sizeof packed, &size),
+               KITH_E_NO_FUNCTION);
+  CHECK((found == returns_argument));
+}
+
 TEST_CASE_FIXTURE(nothing_leaks, "a function is found by its registered name") {
   const unsigned char code = 33;
   test::process child = start_named("tests/returns its argument", &code, 1);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks that the C and Python code in the documentation is code that runs: a region of an example.
+"""Checks that the C, C++ and Python code in the documentation is code that runs: a region of an example.
 
     check_docs.py            says where a block differs
     check_docs.py --write    puts the code of the examples into the documentation
@@ -16,7 +16,7 @@ import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(?:^<!-- example: (?P<file>\S+)(?: \[(?P<region>\w+)\])? -->\n)?"
-                   r"^```(?P<language>c|python)\n(?P<code>.*?)^```$", re.M | re.S)
+                   r"^```(?P<language>c|cpp|python)\n(?P<code>.*?)^```$", re.M | re.S)
 MARK = re.compile(r"^[ \t]*(?:/\*|#) \[\w+\](?: end)?(?: \*/)?\n", re.M)
 
 

@@ -359,6 +359,22 @@ KITH_API int32_t kith_child_main(int32_t *out_code);
  * Lifetime: the name is copied. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_entry_register(const char *name, kith_entry entry);
 
+/* Writes down where a function stands, so that another process of the same build of the program or library finds it wherever that was loaded:
+ * for layers above this one, such as kith.hpp, that send functions of their own along with an argument or message. The function may have
+ * any type: cast its pointer to kith_entry, and back before it is called.
+ * *out_size is the size of what was written, also when the buffer is too small. buffer may be NULL when capacity is 0.
+ * Returns: KITH_OK; KITH_E_TOO_LARGE (than the buffer; *out_size says what is needed, the buffer is untouched); KITH_E_NO_FUNCTION (it is not in
+ * the code of the program or of a library that is loaded); KITH_E_INVALID; KITH_E_NO_MEMORY; KITH_E_OS.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_entry_pack(kith_entry entry, void *buffer, size_t capacity, size_t *out_size);
+
+/* Finds the function that kith_entry_pack wrote down, loading its library if need be. Only for bytes from whom you trust as you trust your
+ * own code: they choose what is loaded and called.
+ * Returns: KITH_OK; KITH_E_MISMATCH (not made by kith_entry_pack, or by a process of another build); KITH_E_NO_FUNCTION (no code stands
+ * there); KITH_E_INVALID; KITH_E_NO_MEMORY.
+ * Lifetime: *out as long as its library is loaded. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_entry_unpack(const void *packed, size_t size, kith_entry *out);
+
 /* ==== memory ======================================================================================================== */
 
 enum {
