@@ -5,7 +5,7 @@
 set(shared
   array barrier boot_reader boot_writer channel channel_flags channel_large channel_many channel_object channel_poll channel_reception channel_send channel_turn channel_wait
   channel_zero_copy child condition entry environment event host lock lock_wait memory mutex object
-  object_transfer options poll process queue readiness segment_object semaphore share status value version wait_any waiting)
+  object_transfer options os_handle poll process queue readiness segment_object semaphore share status value version wait_any waiting)
 set(shm barrier condition element event lock_word patience poll_flag queue ring segment semaphore)
 set(posix error foreign fork handle library parcel process stream supervisor system wait_many)
 set(win32

@@ -295,6 +295,7 @@ void channel_forget_all() {
         self.receive_bias.forget();
         self.sends_on.store(0, std::memory_order_relaxed);
         self.receives_on.store(0, std::memory_order_relaxed);
+        self.keeps_turn.store(false, std::memory_order_relaxed);
         handle_close(handle, object_kind::channel);
       },
       nullptr);

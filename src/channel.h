@@ -31,9 +31,8 @@ struct stream_habit {
 
 // What the creator of a channel has chosen, read once and checked.
 struct channel_terms {
-  bool low_cpu = false;  // nobody spins
-  bool shared_ends =
-      false;  // each turn begins where the last one of any process ended; no bias, no parts of messages
+  bool low_cpu = false;      // nobody spins
+  bool shared_ends = false;  // each turn begins where the last one of any process ended; no bias
   uint64_t large_message = 0;
 };
 
@@ -81,6 +80,8 @@ struct channel_object : object {
   shm::spinner spin_to_receive{pauses_for_a_message, looks_for_a_message};
   stream_habit stream_in;
   std::atomic<uint64_t> receives_on{0};  // as sends_on
+  // A shared end of which we have a part of a message, or one that nobody took: we keep the turn, and the next call of any of our threads has it.
+  std::atomic<bool> keeps_turn{false};
   shown_message shown;
   parcel_in_hand hand;
   arrived_memory arrived;

@@ -113,7 +113,6 @@ kith_status send_all(channel_object& self, batch& messages, const shm::patience&
   for (;;) {
     send_what_fits(self, messages);
     if (messages.done()) return KITH_OK;
-    if (!message_can_be_sent(self, messages.next_size())) return KITH_E_TOO_LARGE;
     spin_for_some_room(self, limits);
     shm::outgoing message{messages.data, messages.next_size()};
     if (kith_status status = send_message(self, message, limits); status != KITH_OK) return status;

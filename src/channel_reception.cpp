@@ -69,7 +69,6 @@ kith_status reception::take_whole(const shm::frame_view& frame) {
 
 bool reception::part_is_sound(const shm::frame_header& header) const {
   const bool first = is_first(header);
-  if (self_.terms.shared_ends) return false;  // the next part might go to another holder
   if (!first && !self_.assembling) return false;
   const uint64_t before = first ? 0 : self_.assembly_got;
   if (!first && header.total != self_.assembly_total) return false;
@@ -147,6 +146,11 @@ kith_status reception::take_what_is_there() {
       forget_assembly(self_);
     }
     const bool whole = is_first(frame.header) && is_last(frame.header);
+    // The rest of a message that another holder of this end took along when it died.
+    if (self_.terms.shared_ends && !is_first(frame.header) && !self_.assembling) {
+      consume(frame);
+      continue;
+    }
     status = whole ? take_whole(frame) : take_part(frame);
   }
   return status;

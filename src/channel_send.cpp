@@ -61,7 +61,8 @@ kith_status send_message(channel_object& self, shm::outgoing& message, const shm
         status == KITH_E_NO_MEMORY || status == KITH_E_LIMIT || status == KITH_E_DENIED;
     if (!only_that_way) return status;
   }
-  message.in_one_frame = self.terms.shared_ends;
+  // At a shared end whose sender may be killed in the middle, as long as that is possible.
+  message.in_one_frame = self.terms.shared_ends && message.size <= self.sender.bytes.size / 2;
   shm::waiter sleep(limits);
   if (limits.until.at_ns == at_once.at_ns && !fits_now(self, message.size))
     return wait_for_room(self, shm::ring_bytes_of_frame(message.size), sleep);
@@ -74,10 +75,6 @@ kith_status send_message(channel_object& self, shm::outgoing& message, const shm
     sleep.begin_again();
   }
   return KITH_OK;
-}
-
-bool message_can_be_sent(const channel_object& self, uint64_t size) {
-  return size <= (self.terms.shared_ends ? self.sender.bytes.size / 2 : SIZE_MAX / 2);
 }
 
 }  // namespace kith

@@ -25,11 +25,51 @@ bool read_positions(channel_object& self, turn::way direction) {
                                       : shm::ring_open_receiver(self.receiver);
 }
 
+// Of a shared end no other process can go on with what this one has begun to receive.
+bool must_keep_turn(const channel_object& self, turn::way direction) {
+  return direction == turn::way::receive && self.terms.shared_ends &&
+         (self.assembling || !self.assembly.empty());
+}
+
+// The lock stays ours, of no thread. Release, with the acquire of the thread that goes on.
+void keep_turn(channel_object& self, const turn_place& place) {
+  place.lock.holder.store(0, std::memory_order_relaxed);
+  self.keeps_turn.store(true, std::memory_order_release);
+}
+
+bool take_kept_turn(channel_object& self, const turn_place& place) {
+  if (!self.keeps_turn.load(std::memory_order_relaxed) ||
+      !self.keeps_turn.exchange(false, std::memory_order_acquire))
+    return false;
+  place.lock.holder.store(shm::thread_token(platform::self()), std::memory_order_relaxed);
+  return true;
+}
+
+// How often a thread that waits for the lock looks whether another thread of this process has left the turn to it.
+constexpr int64_t look_for_kept_turn_ms = 100;
+
+bool is_later(deadline a, deadline b) { return a.at_ns > b.at_ns; }
+
 }  // namespace
 
 turn::turn(channel_object& self, way direction, const shm::patience& limits)
     : self_(self), direction_(direction) {
   status_ = begin(limits);
+}
+
+kith_status turn::acquire(const shm::patience& limits) {
+  const turn_place place = place_of(self_, direction_);
+  if (direction_ == way::send || !self_.terms.shared_ends)
+    return shm::lock_acquire(place.lock, self_.segment.waiting, limits);
+  for (;;) {
+    if (take_kept_turn(self_, place) || shm::lock_try_fast(place.lock)) return KITH_OK;
+    shm::patience slice = limits;
+    const deadline look = deadline_in(platform::clock_now(), look_for_kept_turn_ms);
+    const bool is_last = !is_later(limits.until, look);
+    if (!is_last) slice.until = look;
+    const kith_status status = shm::lock_acquire(place.lock, self_.segment.waiting, slice);
+    if (status != KITH_E_TIMEOUT || is_last) return status;
+  }
 }
 
 kith_status turn::begin(const shm::patience& limits) {
@@ -38,7 +78,7 @@ kith_status turn::begin(const shm::patience& limits) {
   // By our own note, not by what stands in the segment.
   if (is_kept(self_, direction_)) return KITH_E_DEADLOCK;
   const turn_place place = place_of(self_, direction_);
-  kith_status status = shm::lock_acquire(place.lock, self_.segment.waiting, limits);
+  kith_status status = acquire(limits);
   if (status == KITH_OWNER_DIED) status = shm::lock_mark_consistent(place.lock);
   // No thread of ours ever comes here with the lock in its hands: somebody else has written to it.
   if (status == KITH_E_DEADLOCK || status == KITH_E_LIMIT || status == KITH_E_NOT_OWNER)
@@ -54,6 +94,10 @@ kith_status turn::begin(const shm::patience& limits) {
 turn::~turn() {
   if (!taken_) return;
   const turn_place place = place_of(self_, direction_);
+  if (must_keep_turn(self_, direction_)) {
+    keep_turn(self_, place);
+    return;
+  }
   // Of an end that has moved nobody becomes the favourite.
   if (status_ == KITH_OK && !self_.terms.shared_ends) place.favourite.end_turn();
   (void)shm::lock_release(place.lock, self_.segment.waiting);
@@ -76,6 +120,7 @@ bool turn::is_kept(const channel_object& self, way direction) {
 void turn::end_kept(channel_object& self, way direction) {
   const turn_place place = place_of(self, direction);
   place.kept_by.store(0, std::memory_order_relaxed);
+  if (must_keep_turn(self, direction)) return keep_turn(self, place);
   if (!self.terms.shared_ends && look_at_self(self) == KITH_OK) place.favourite.end_turn();
   (void)shm::lock_release(place.lock, self.segment.waiting);
 }
@@ -83,7 +128,8 @@ void turn::end_kept(channel_object& self, way direction) {
 // The lock may be that of a shared end, whose other holders wait for it; and the thread that has it need not be this one.
 void turn::end_forsaken(channel_object& self, way direction) {
   const turn_place place = place_of(self, direction);
-  if (place.kept_by.load(std::memory_order_relaxed) == 0) return;
+  const bool by_process = direction == way::receive && self.keeps_turn.exchange(false);
+  if (!by_process && place.kept_by.load(std::memory_order_relaxed) == 0) return;
   place.kept_by.store(0, std::memory_order_relaxed);
   place.lock.holder.store(0, std::memory_order_relaxed);
   place.lock.word.store(0, std::memory_order_release);  // pairs with the acquires of the next owner

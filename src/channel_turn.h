@@ -8,8 +8,8 @@
 namespace kith {
 
 // Threads of the holder take turns at an end, and holders of a shared one do. A thread of an end that is not shared can only have died
-// together with its process, and who dies in a turn at a shared one has sent or taken a message, or has not: each is one store. So
-// nothing is ever to be repaired.
+// together with its process, and who dies in a turn at a shared one has sent or taken a frame, or has not: each is one store. Who had a part
+// of a message takes that along, and whoever comes next leaves out the rest. So nothing is ever to be repaired.
 class turn {
  public:
   enum class way { send, receive };
@@ -30,6 +30,7 @@ class turn {
 
  private:
   kith_status begin(const shm::patience& limits);
+  kith_status acquire(const shm::patience& limits);
 
   channel_object& self_;
   const way direction_;
@@ -101,9 +102,6 @@ kith_status when_there_is_room(channel_object& self, const shm::patience& limits
 }
 
 kith_status send_message(channel_object& self, shm::outgoing& message, const shm::patience& limits);
-
-// Messages of an end that is shared go in one frame, of at most half a ring.
-bool message_can_be_sent(const channel_object& self, uint64_t size);
 
 // ---- receiving, with the turn ----------------------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ kith_status channel_send_slowly(kith_channel* channel, shm::outgoing message, in
   const bool was_inside = inside != nullptr;
   if (was_inside) inside->send_bias.leave();
   if (self.status() != KITH_OK) return was_inside ? kith_status{KITH_E_CLOSED} : self.status();
-  if (!message_can_be_sent(*self, message.size)) return KITH_E_TOO_LARGE;
+  if (message.size > SIZE_MAX / 2) return KITH_E_TOO_LARGE;
   const call_patience limits(timeout_ms, *self, self->spinner_to_send());
   const turn mine(*self, turn::way::send, limits);
   return mine.status() == KITH_OK ? send_message(*self, message, limits) : mine.status();

@@ -30,7 +30,8 @@ enum class object_kind : uint32_t {
   event = 9,
   barrier = 10,
   cancel = 11,
-  queue = 12
+  queue = 12,
+  os_handle = 18
 };
 
 struct object;

@@ -31,6 +31,7 @@ kith_status open_lock(claimed_share& came, void** out) {
 kith_status object_open(object_kind kind, identity who, claimed_share& came, void** out) {
   if (kind == object_kind::process) return process_open_foreign(who, std::move(came.handles[0]), out);
   if (kind == object_kind::channel) return channel_open_claimed(came, out);
+  if (kind == object_kind::os_handle) return os_handle_open(std::move(came.handles[0]), out);
   if (kind == object_kind::lock) return open_lock(came, out);
   const segment_class* type = class_of(kind);
   return type == nullptr ? KITH_E_MISMATCH : segment_object_open_claimed(*type, came, out);

@@ -12,6 +12,12 @@ namespace kith {
 // `who` is for processes.
 kith_status object_open(object_kind kind, identity who, claimed_share& came, void** out);
 
+// ---- os_handle.cpp -----------------------------------------------------------------------------------------------------------
+
+kith_status os_handle_describe(object& self, const platform::native_handle*& out);
+kith_status os_handle_open(platform::native_handle&& handle,
+                           void** out);  // takes it over, also when it fails
+
 // ---- process.cpp -------------------------------------------------------------------------------------------------------------
 
 struct process_label {

@@ -32,6 +32,8 @@ int32_t last_os_error();                       // of this thread; 0: none
 uint64_t handle_number(const native_handle& handle);  // how the handle is written down for a child
 kith_status handle_adopt(uint64_t number,
                          native_handle& out);  // the child's side: owns it, and no child of ours inherits it
+// A copy of a handle that is not ours, by its number as the OS writes it.
+kith_status handle_copy_in(int64_t number, native_handle& out);
 // KITH_START_FORK: closes every descriptor above the standard streams but those in `keep`.
 void close_all_handles_but(const uint64_t* keep, size_t count);
 kith_status handle_duplicate(const native_handle& handle, native_handle& out);  // fork.cpp

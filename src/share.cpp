@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "channel.h"
+#include "object_transfer.h"
 #include "segment_object.h"
 
 namespace kith {
@@ -45,6 +46,9 @@ kith_status share_describe(object& self, given_share& out) {
       const segment_class& type = *static_cast<const segment_class*>(self.type);
       return describe_with_bells(static_cast<segment_object&>(self), type.segment, out);
     }
+    case object_kind::os_handle:
+      out.kind = shm::segment_kind::os_handle;
+      return os_handle_describe(self, out.handles[0]);
     case object_kind::process:
     case object_kind::cancel: return KITH_E_MISMATCH;
     default:

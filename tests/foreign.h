@@ -11,6 +11,8 @@ namespace test {
 // False: the handle was not ready in that time.
 bool os_says_ready(int64_t handle, int64_t timeout_ms);
 
+void close_os_handle(int64_t handle);
+
 // A pipe, or an event.
 class foreign_handle {
  public:

@@ -90,6 +90,63 @@ int32_t send_and_receive_for_ever(const void*, size_t) {
   }
 }
 
+constexpr size_t large_size = 30'000;
+constexpr uint32_t large_of_each = 20;
+
+// Each message has one byte, the sender's number, all over.
+int32_t send_large(const void* argument, size_t) {
+  test::channel line;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  const std::vector<unsigned char> message(large_size, *static_cast<const unsigned char*>(argument));
+  for (uint32_t i = 0; i < large_of_each; ++i)
+    CHILD_NEEDS(kith_channel_send(line, message.data(), message.size() - i, test::generous) == KITH_OK);
+  return 0;
+}
+
+// Tells how many came whole.
+int32_t check_large(const void*, size_t) {
+  test::channel from, to;
+  CHILD_NEEDS(kith_channel_inherit("from", from.out()) == KITH_OK);
+  CHILD_NEEDS(kith_channel_inherit("to", to.out()) == KITH_OK);
+  std::vector<unsigned char> buffer(large_size);
+  uint32_t whole = 0;
+  size_t size = 0;
+  while (kith_channel_recv(from, buffer.data(), buffer.size(), &size, test::generous) == KITH_OK) {
+    bool same = size > large_size - large_of_each;
+    for (size_t i = 0; i < size; ++i) same &= buffer[i] == buffer[0];
+    whole += same;
+  }
+  CHILD_NEEDS(kith_channel_send(to, &whole, sizeof whole, test::generous) == KITH_OK);
+  return 0;
+}
+
+// Receives a part, and stays.
+int32_t take_a_part(const void*, size_t) {
+  test::channel line, told;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  CHILD_NEEDS(kith_channel_inherit("told", told.out()) == KITH_OK);
+  kith_wait_item item{};
+  item.object = line;
+  size_t ready = 0;
+  CHILD_NEEDS(kith_wait_any(&item, 1, &ready, test::generous) == KITH_OK);
+  std::vector<unsigned char> buffer(large_size);
+  size_t size = 0;
+  CHILD_NEEDS(kith_channel_recv(line, buffer.data(), buffer.size(), &size, 0) == KITH_E_TIMEOUT);
+  CHILD_NEEDS(test::tell(told, "a part"));
+  const test::event never = test::make_event();
+  CHILD_NEEDS(kith_event_wait(never, test::generous) == KITH_OK);
+  return 0;
+}
+
+// Begins a message that nobody receives.
+int32_t send_without_end(const void*, size_t) {
+  test::channel line;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  const std::vector<unsigned char> message(large_size, 'x');
+  CHILD_NEEDS(kith_channel_send(line, message.data(), message.size(), test::generous) == KITH_OK);
+  return 0;
+}
+
 }  // namespace
 
 TEST_CASE_FIXTURE(nothing_leaks, "an end that is shared is copied to a child, and good here as before") {
@@ -255,23 +312,103 @@ TEST_CASE_FIXTURE(nothing_leaks, "who closes a shared end in its turns lets the 
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "a message of a shared end is at most half a ring") {
+TEST_CASE_FIXTURE(nothing_leaks, "a message of a shared end may be larger than the ring") {
   test::channel_pair line = test::make_channel(4096, shared);
-  const std::vector<unsigned char> half = test::noise(2048, 1);
-  const std::vector<unsigned char> more(2049);
-  std::vector<unsigned char> seen;
-  for (int i = 0; i < 10; ++i) {
-    CHECK_STATUS(kith_channel_send(line.a, more.data(), more.size(), 0), KITH_E_TOO_LARGE);
-    const size_t size = more.size();
-    size_t sent = 77;
-    CHECK_STATUS(kith_channel_send_many(line.a, more.data(), &size, 1, &sent, 0), KITH_E_TOO_LARGE);
-    CHECK(sent == 0);
-    REQUIRE_OK(kith_channel_send(line.a, half.data(), half.size(), 0));
-    REQUIRE_OK(test::receive(line.b, seen, 0));
-    CHECK((seen == half));
-    CHECK(test::tell(line.a, "so that the next one begins elsewhere"));
-    CHECK(test::hear(line.b, "so that the next one begins elsewhere"));
+  for (const size_t size : {size_t{2048}, size_t{2049}, size_t{4096}, size_t{100'000}}) {
+    const std::vector<unsigned char> message = test::noise(size, size);
+    std::thread sender([&] {
+      CHECK_OK(kith_channel_send(line.a, message.data(), message.size(), test::generous));
+      CHECK(test::tell(line.a, "next"));
+    });
+    std::vector<unsigned char> seen;
+    CHECK_OK(test::receive(line.b, seen));
+    CHECK((seen == message));
+    CHECK(test::hear(line.b, "next"));
+    sender.join();
   }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "large messages of several processes do not mix at shared ends") {
+  constexpr uint32_t senders = 2, receivers = 2;
+  test::channel_pair line = test::make_channel(4096, shared);
+  test::channel_pair results = test::make_channel(4096, shared);
+  std::vector<test::process> children;
+  for (uint32_t i = 0; i < receivers; ++i)
+    children.push_back(test::start(check_large, {{"from", line.b}, {"to", results.a}}));
+  for (uint32_t i = 0; i < senders; ++i)
+    children.push_back(test::start_with(send_large, {{"line", line.a}}, i));
+  line.a.close();
+  line.b.close();
+  results.a.close();
+  uint32_t whole = 0, number = 0;
+  while (receive_number(results.b, number) == KITH_OK) whole += number;
+  CHECK(whole == senders * large_of_each);
+  for (test::process& each : children) CHECK_EXIT(each, KITH_EXIT_CODE, 0);
+}
+
+TEST_CASE_FIXTURE(
+    nothing_leaks,
+    "a large message of a shared end that is half received when the time is up goes on in another thread") {
+  test::channel_pair line = test::make_channel(4096, shared);
+  std::vector<unsigned char> buffer(large_size);
+  const std::vector<unsigned char> message = test::noise(large_size, 5);
+  size_t size = 0;
+  // Its first part, and no room for more, as the next receiver gives up before the sender can go on.
+  std::thread sender(
+      [&] { CHECK_OK(kith_channel_send(line.a, message.data(), message.size(), test::generous)); });
+  int calls = 1;
+  kith_status status = KITH_E_TIMEOUT;
+  for (; status == KITH_E_TIMEOUT; ++calls)
+    std::thread([&] { status = kith_channel_recv(line.b, buffer.data(), buffer.size(), &size, 0); }).join();
+  CHECK_STATUS(status, KITH_OK);
+  CHECK(calls > 1);
+  CHECK(size == message.size());
+  CHECK((buffer == message));
+  sender.join();
+  // One that is larger than the buffer stays, and does not keep the turn for ever.
+  sender = std::thread(
+      [&] { CHECK_OK(kith_channel_send(line.a, message.data(), message.size(), test::generous)); });
+  CHECK_STATUS(kith_channel_recv(line.b, buffer.data(), 10, &size, test::generous), KITH_E_TOO_LARGE);
+  sender.join();
+  std::thread([&] { CHECK_OK(kith_channel_recv(line.b, buffer.data(), size, &size, 0)); }).join();
+  CHECK((buffer == message));
+  CHECK(test::tell(line.a, "next"));
+  CHECK(test::hear(line.b, "next"));
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a holder that is killed with a part of a large message takes only that message along") {
+  test::channel_pair line = test::make_channel(4096, shared);
+  test::channel_pair other = test::make_channel();
+  test::process child = test::start(take_a_part, {{"line", line.b}, {"told", other.b}});
+  const std::vector<unsigned char> message = test::noise(large_size, 7);
+  std::thread sender([&] {
+    CHECK_OK(kith_channel_send(line.a, message.data(), message.size(), test::generous));
+    CHECK(test::tell(line.a, "next"));
+  });
+  CHECK(test::hear(other.a, "a part"));
+  size_t size = 0;
+  CHECK_STATUS(kith_channel_recv(line.b, nullptr, 0, &size, 20), KITH_E_TIMEOUT);  // its turn goes on
+  REQUIRE_OK(kith_process_kill(child));
+  CHECK(test::hear(line.b, "next"));
+  sender.join();
+  CHECK_EXIT(child, KITH_EXIT_KILLED, 9);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a holder that is killed while it sends a large message leaves nothing of it") {
+  test::channel_pair line = test::make_channel(4096, shared);
+  test::process child = test::start(send_without_end, {{"line", line.a}});
+  kith_wait_item item{};
+  item.object = line.b;
+  size_t ready = 0;
+  REQUIRE_OK(kith_wait_any(&item, 1, &ready, test::generous));
+  REQUIRE_OK(kith_process_kill(child));
+  CHECK_EXIT(child, KITH_EXIT_KILLED, 9);
+  std::thread sender(
+      [&] { CHECK(test::tell(line.a, "next")); });  // the ring is full of what the dead one has sent
+  CHECK(test::hear(line.b, "next"));
+  sender.join();
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "threads of several holders use a shared end at once") {

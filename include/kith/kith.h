@@ -150,6 +150,7 @@ typedef struct kith_barrier kith_barrier;
 typedef struct kith_cancel kith_cancel;
 typedef struct kith_channel kith_channel;
 typedef struct kith_queue kith_queue;
+typedef struct kith_os_handle kith_os_handle;
 
 /* What an element of an array, or a value, is. */
 typedef int32_t kith_type;
@@ -194,7 +195,8 @@ enum {
   KITH_OBJECT_CONDITION = 8,
   KITH_OBJECT_EVENT = 9,
   KITH_OBJECT_BARRIER = 10,
-  KITH_OBJECT_QUEUE = 12
+  KITH_OBJECT_QUEUE = 12,
+  KITH_OBJECT_OS_HANDLE = 18
 };
 
 /* ==== process ======================================================================================================= */
@@ -851,8 +853,9 @@ typedef struct kith_channel_options {
  * KITH_E_PEER_DIED.
  *
  * With KITH_CHANNEL_SHARED_ENDS each end may have several holders, in several processes, who take turns: a message goes to one of them. The
- * end is closed when its last holder has closed it; if one of them died without, the end is KITH_E_PEER_DIED when all are gone. A message is
- * then at most half a ring, and carries no object.
+ * end is closed when its last holder has closed it; if one of them died without, the end is KITH_E_PEER_DIED when all are gone. A message
+ * then carries no object. A process that has received a part of one of more than half a ring when its time is up keeps the turn to receive,
+ * until one of its threads has received the rest.
  * Returns: KITH_OK; KITH_E_INVALID (out NULL, a ring_size that is not allowed); KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY;
  * KITH_E_LIMIT; KITH_E_OS.
  * Lifetime: *out_a and *out_b are yours. Threads: any. Since: 0.1 */
@@ -1018,6 +1021,26 @@ KITH_API kith_status kith_queue_join(kith_queue *queue, int64_t timeout_ms);
 /* Lets go of the queue. For the others it goes on: see kith_queue_shutdown.
  * Threads: any; never blocks. Since: 0.1 */
 KITH_API void kith_queue_close(kith_queue *queue);
+
+/* ==== handles of the OS ============================================================================================= */
+
+/* Makes an object of a handle that is not kith's: a descriptor (POSIX), or a HANDLE (Windows; a SOCKET only where no layered provider is
+ * installed). Like other objects it can be given to a child, and sent through a channel. It is a copy: yours stays yours.
+ * Returns: KITH_OK; KITH_E_INVALID (out NULL); KITH_E_OS (no such handle); KITH_E_LIMIT; KITH_E_NO_MEMORY.
+ * Lifetime: *out is yours. Threads: any. Platforms: Windows' pseudo-handles, as of the process itself, are refused. Since: 0.1 */
+KITH_API kith_status kith_os_handle_create(int64_t number, kith_os_handle **out);
+
+/* Takes the handle that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_os_handle_inherit(const char *name, kith_os_handle **out);
+
+/* Gives a copy of the handle, to be used and closed as the OS has it. No child of this process inherits it.
+ * Returns: KITH_OK; KITH_E_INVALID; KITH_E_LIMIT; KITH_E_OS. Lifetime: *out_number is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_os_handle_copy(kith_os_handle *handle, int64_t *out_number);
+
+/* Lets go of it. Copies are good as before.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_os_handle_close(kith_os_handle *handle);
 
 /* ==== waiting for many ============================================================================================== */
 

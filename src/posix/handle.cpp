@@ -120,6 +120,14 @@ kith_status handle_adopt(uint64_t number, native_handle& out) {
   return KITH_OK;
 }
 
+kith_status handle_copy_in(int64_t number, native_handle& out) {
+  if (number < 0 || number > INT_MAX) return fail(EBADF);
+  const int copy = fcntl(static_cast<int>(number), F_DUPFD_CLOEXEC, first_free_descriptor);
+  if (copy < 0) return fail(errno);
+  out.reset(copy);
+  return KITH_OK;
+}
+
 void close_all_handles_but(const uint64_t* keep, size_t count) {
   if (close_by_ranges(keep, count)) return;
   // Closing what a directory is listing may make the OS skip entries: until a pass finds nothing.

@@ -91,7 +91,8 @@ bool elements_fit(const segment_header& header, segment_kind kind) {
 
 uint32_t state_size_of(segment_kind kind) {
   switch (kind) {
-    case segment_kind::memory: return 0;
+    case segment_kind::memory:
+    case segment_kind::os_handle: return 0;
     case segment_kind::array:
     case segment_kind::value:
     case segment_kind::lock: return sizeof(lock_state);

@@ -11,7 +11,7 @@
 
 namespace kith::shm {
 
-// What a segment holds; part of the layout.
+// What a segment holds; part of the layout. The last one is no segment: a share of that kind is a handle of the OS.
 enum class segment_kind : uint32_t {
   memory = 1,
   array = 2,
@@ -23,7 +23,8 @@ enum class segment_kind : uint32_t {
   condition = 8,
   event = 9,
   barrier = 10,
-  queue = 11
+  queue = 11,
+  os_handle = 18
 };
 
 // The first 128 bytes of every segment. Fixed-width fields only, offsets instead of pointers, the same for 32 and 64 bit.

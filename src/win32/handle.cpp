@@ -23,6 +23,18 @@ kith_status handle_adopt(uint64_t number, native_handle& out) {
   return KITH_OK;
 }
 
+kith_status handle_copy_in(int64_t number, native_handle& out) {
+  // As in handle_adopt. A pseudo-handle would be copied as what it stands for in whatever process looks at it.
+  if (number <= 0 || number > INT32_MAX) return fail(ERROR_INVALID_HANDLE);
+  HANDLE copy = nullptr;
+  const HANDLE here = GetCurrentProcess();
+  void* const handle = reinterpret_cast<void*>(static_cast<uintptr_t>(number));
+  if (!DuplicateHandle(here, handle, here, &copy, 0, FALSE, DUPLICATE_SAME_ACCESS))
+    return fail_with_last_error();
+  out.reset(copy);
+  return KITH_OK;
+}
+
 // There is no fork here, so there is no child with handles that it was not given.
 void close_all_handles_but(const uint64_t*, size_t) {}
 

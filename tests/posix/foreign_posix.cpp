@@ -11,6 +11,8 @@ bool os_says_ready(int64_t handle, int64_t timeout_ms) {
   return poll(&item, 1, static_cast<int>(timeout_ms)) == 1;
 }
 
+void close_os_handle(int64_t handle) { CHECK(::close(static_cast<int>(handle)) == 0); }
+
 foreign_handle::foreign_handle() {
   int ends[2];
   REQUIRE(pipe(ends) == 0);

@@ -28,6 +28,8 @@ bool os_says_ready(int64_t handle, int64_t timeout_ms) {
   return WaitForSingleObject(native(handle), static_cast<DWORD>(timeout_ms)) == WAIT_OBJECT_0;
 }
 
+void close_os_handle(int64_t handle) { CHECK(CloseHandle(native(handle))); }
+
 foreign_handle::foreign_handle() {
   handle_ = reinterpret_cast<intptr_t>(CreateEventW(nullptr, TRUE, FALSE, nullptr));
   REQUIRE(handle_ != 0);
