@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""kith.multiprocessing beside the standard library, in the same run.
+
+    python3 bindings/python/bench.py [--tsv] [NAME...]
+
+Each figure is the best of some rounds, in which the two take turns. `ratio` says how many times better kith is.
+"""
+import argparse
+import importlib
+import os
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+ROUNDS = 5
+
+
+def clock():
+    return time.perf_counter()
+
+
+def library(name):
+    if name == "kith":
+        return importlib.import_module("kith.multiprocessing")
+    return importlib.import_module("multiprocessing").get_context("spawn")
+
+
+# ---- what is measured: each gives seconds for one operation, or operations in a second --------------------------------------------
+
+
+def _echo(conn, count):
+    for _ in range(count):
+        conn.send_bytes(conn.recv_bytes())
+
+
+def pipe_rtt(mp, count=4000):
+    """A round trip of 64 bytes: us."""
+    here, there = mp.Pipe()
+    child = mp.Process(target=_echo, args=(there, count + 100))
+    child.start()
+    message = b"x" * 64
+    for _ in range(100):
+        here.send_bytes(message)
+        here.recv_bytes()
+    begin = clock()
+    for _ in range(count):
+        here.send_bytes(message)
+        here.recv_bytes()
+    took = clock() - begin
+    child.join()
+    return took / count * 1e6
+
+
+def lock(mp, count=100_000):
+    """Acquire and release: ns."""
+    acquire, release = mp.Lock().acquire, None
+    one = mp.Lock()
+    acquire, release = one.acquire, one.release
+    begin = clock()
+    for _ in range(count):
+        acquire()
+        release()
+    return (clock() - begin) / count * 1e9
+
+
+def _increment(value, start, count):
+    start.wait()
+    for _ in range(count):
+        with value.get_lock():
+            value.value += 1
+
+
+def value(mp, count=20_000):
+    """Increments of a value under its lock by two processes: thousands a second."""
+    shared, start = mp.Value("q", 0), mp.Barrier(3)
+    children = [mp.Process(target=_increment, args=(shared, start, count)) for _ in range(2)]
+    for child in children:
+        child.start()
+    start.wait()
+    begin = clock()
+    for child in children:
+        child.join()
+    took = clock() - begin
+    assert shared.value == 2 * count
+    return 2 * count / took / 1e3
+
+
+def _put(queue, start, count):
+    start.wait()
+    for i in range(count):
+        queue.put(i)
+
+
+def queue(mp, count=20_000):
+    """Numbers from another process: thousands a second."""
+    items, start = mp.Queue(), mp.Barrier(2)
+    child = mp.Process(target=_put, args=(items, start, count))
+    child.start()
+    start.wait()
+    begin = clock()
+    for _ in range(count):
+        items.get()
+    took = clock() - begin
+    child.join()
+    return count / took / 1e3
+
+
+def _square(x):
+    return x * x
+
+
+def pool(mp, count=5000):
+    """Tasks of a pool of two, one at a time: thousands a second."""
+    with mp.Pool(2) as workers:
+        workers.map(_square, range(10), chunksize=1)
+        begin = clock()
+        workers.map(_square, range(count), chunksize=1)
+        return count / (clock() - begin) / 1e3
+
+
+def _nothing():
+    pass
+
+
+def start(mp, count=5):
+    """Starting and joining a child: ms."""
+    begin = clock()
+    for _ in range(count):
+        child = mp.Process(target=_nothing)
+        child.start()
+        child.join()
+    return (clock() - begin) / count * 1e3
+
+
+# name: function, unit, whether more is better, the goal for the ratio
+MEASURES = {
+    "pipe_rtt": (pipe_rtt, "us", False, 5),
+    "lock": (lock, "ns", False, 1),
+    "value": (value, "k/s", True, 3),
+    "queue": (queue, "k/s", True, 5),
+    "pool": (pool, "k/s", True, 3),
+    "start": (start, "ms", False, 1),
+}
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("names", nargs="*", choices=[[], *MEASURES], metavar="NAME", help=", ".join(MEASURES))
+    arguments.add_argument("--tsv", action="store_true", help="metric<TAB>subject<TAB>value<TAB>unit")
+    wanted = arguments.parse_args()
+    libraries = {"multiprocessing": library("multiprocessing"), "kith": library("kith")}
+    for name in wanted.names or MEASURES:
+        function, unit, more, goal = MEASURES[name]
+        best = max if more else min
+        found = {subject: [] for subject in libraries}
+        for _ in range(ROUNDS):
+            for subject, mp in libraries.items():
+                found[subject].append(function(mp))
+        figures = {subject: best(values) for subject, values in found.items()}
+        theirs, ours = figures["multiprocessing"], figures["kith"]
+        ratio = ours / theirs if more else theirs / ours
+        if wanted.tsv:
+            for subject, figure in figures.items():
+                print(f"python.{name}\t{subject}\t{figure:.3f}\t{unit}")
+            print(f"python.{name}\tratio\t{ratio:.2f}\tx", flush=True)
+        else:
+            print(f"{name:10} multiprocessing {theirs:10.2f} {unit:4} kith {ours:10.2f} {unit:4} ratio {ratio:6.2f} (goal {goal})", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Nobody hangs because somebody died."""
+import multiprocessing as standard
+import os
+import queue
+import signal
+import unittest
+
+import kith
+import kith.multiprocessing as mp
+from support import LONG
+
+
+def hold(lock, held):
+    lock.acquire()
+    held.send(True)
+    held.recv()  # never
+
+
+def kill_holder(library, lock):
+    """A child acquires the lock, and is killed."""
+    here, there = library.Pipe()
+    child = library.Process(target=hold, args=(lock, there))
+    child.start()
+    assert here.recv()
+    os.kill(child.pid, signal.SIGKILL)
+    child.join(LONG)
+    assert child.exitcode == -signal.SIGKILL
+
+
+def take_a_task(tasks, taken):
+    tasks.get()
+    taken.set()
+    mp.Event().wait()
+
+
+def end_now(code):
+    os._exit(code)
+
+
+def square(x):
+    return x * x
+
+
+def send_and_die(conn):
+    conn.send("last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_at(barrier):
+    barrier.wait()
+
+
+class Deaths(unittest.TestCase):
+    def test_killed_holder_of_a_lock(self):
+        theirs = standard.get_context("spawn")
+        lock = theirs.Lock()
+        kill_holder(theirs, lock)
+        self.assertFalse(lock.acquire(timeout=1), "the standard library would wait for ever")
+
+        lock = mp.Lock()
+        kill_holder(mp, lock)
+        with self.assertRaises(kith.OwnerDied):
+            lock.acquire()
+        self.assertEqual(lock.owner(), os.getpid())
+        lock.mark_consistent()
+        lock.release()
+        with lock:
+            pass
+
+    def test_with_block_releases_what_it_cannot_use(self):
+        lock = mp.RLock()
+        kill_holder(mp, lock)
+        for _ in range(2):  # nobody has said that all is in order
+            with self.assertRaises(kith.OwnerDied):
+                with lock:
+                    self.fail("the block must not run")
+            self.assertIsNone(lock.owner())
+
+    def test_value_and_its_lock(self):
+        value = mp.Value("i")
+        kill_holder(mp, value.get_lock())
+        with self.assertRaises(kith.OwnerDied):
+            value.value += 1
+        with self.assertRaises(kith.OwnerDied):
+            value.get_lock().acquire()
+        value.get_lock().mark_consistent()
+        value.get_lock().release()
+        value.value += 1
+
+    def test_what_was_sent_comes_before_the_end(self):
+        here, there = mp.Pipe()
+        child = mp.Process(target=send_and_die, args=(there,))
+        child.start()
+        there.close()
+        self.assertEqual(here.recv(timeout=LONG), "last words")
+        with self.assertRaises(kith.PeerDied) as caught:
+            here.recv(timeout=LONG)
+        self.assertIsInstance(caught.exception, EOFError)
+        child.join(LONG)
+
+    def test_tasks_that_died_with_a_worker(self):
+        tasks, taken = mp.JoinableQueue(), mp.Event()
+        tasks.put("a task")
+        child = mp.Process(target=take_a_task, args=(tasks, taken))
+        child.start()
+        self.assertTrue(taken.wait(LONG))
+        self.assertFalse(tasks.join(timeout=0.05))
+        child.kill()
+        with self.assertRaises(kith.OwnerDied):
+            tasks.join(timeout=LONG)
+        child.join(LONG)
+
+    def test_worker_of_a_pool(self):
+        with mp.Pool(2) as pool:
+            doomed = pool.apply_async(end_now, (3,))
+            with self.assertRaises(kith.WorkerDied):
+                doomed.get(timeout=LONG)
+            self.assertEqual(pool.map(square, range(20)), [x * x for x in range(20)])
+
+    def test_party_of_a_barrier(self):
+        barrier = mp.Barrier(3)
+        children = [mp.Process(target=wait_at, args=(barrier,)) for _ in range(2)]
+        for child in children:
+            child.start()
+        while barrier.n_waiting != 2:
+            pass
+        children[0].kill()
+        children[0].join(LONG)
+        children[1].join(LONG)
+        self.assertEqual(children[1].exitcode, 1, "it was told")
+        self.assertTrue(barrier.broken)
+        with self.assertRaises(kith.Broken):
+            barrier.wait(LONG)
+
+    def test_timeouts(self):
+        here, there = mp.Pipe()
+        with self.assertRaises(TimeoutError):
+            here.recv(timeout=0.01)
+        with self.assertRaises(TimeoutError):
+            for _ in range(1000):
+                here.send_bytes(b"x" * 1000, timeout=0.01)
+        self.assertFalse(mp.Event().wait(0.01))
+        self.assertFalse(mp.Semaphore(0).acquire(timeout=0.01))
+        with self.assertRaises(queue.Empty):
+            mp.SimpleQueue().get(timeout=0.01)
+        del there
+
+
+if __name__ == "__main__":
+    unittest.main()
