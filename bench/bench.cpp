@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The benchmark. Every figure stands beside a yardstick that was measured in turns with it, in the same run.
 //
-//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue
+//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue pool
 #include "bench.h"
 
 #include <cstdio>
@@ -67,7 +67,7 @@ struct topic {
 
 constexpr topic topics[] = {
     {"floor", bench_floor},     {"lock", bench_lock}, {"wake", bench_wake},   {"start", bench_start},
-    {"channel", bench_channel}, {"ways", bench_ways}, {"queue", bench_queue},
+    {"channel", bench_channel}, {"ways", bench_ways}, {"queue", bench_queue}, {"pool", bench_pool},
 };
 
 // The program stands beside this one.

@@ -26,6 +26,7 @@ void bench_start(table& out, const settings& how);
 void bench_channel(table& out, const settings& how);
 void bench_ways(table& out, const settings& how);
 void bench_queue(table& out, const settings& how);
+void bench_pool(table& out, const settings& how);
 
 [[noreturn]] void fail(kith_status status, const char* what);
 

@@ -5,8 +5,9 @@
 set(shared
   array barrier boot_reader boot_writer channel channel_flags channel_large channel_many channel_object channel_poll channel_reception channel_send channel_turn channel_wait
   channel_zero_copy child condition entry environment event host lock lock_wait memory mutex object
-  object_transfer options os_handle poll process queue readiness segment_object semaphore share status value version wait_any waiting)
-set(shm barrier condition element event lock_word patience poll_flag queue ring segment semaphore)
+  object_transfer options os_handle poll pool pool_answers pool_calls pool_give pool_map pool_order pool_tasks pool_workers process queue readiness segment_object semaphore share status value version wait_any waiting
+  worker worker_loop)
+set(shm barrier condition element event lock_word patience poll_flag pool_lane queue ring segment semaphore)
 set(posix error foreign fork handle library parcel process stream supervisor system wait_many)
 set(win32
   access_rules bell command_line environment_block error exit fence foreign fork handle identity library memory module parcel process program

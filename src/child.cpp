@@ -36,7 +36,8 @@ void keep_mappings_only() {
   };
   constexpr object_kind segments[] = {object_kind::memory,    object_kind::array,     object_kind::value,
                                       object_kind::semaphore, object_kind::condition, object_kind::event,
-                                      object_kind::barrier,   object_kind::queue};
+                                      object_kind::barrier,   object_kind::queue,     object_kind::pool_bell,
+                                      object_kind::pool_lane};
   for (const object_kind kind : segments) handle_for_each(kind, keep_mapping, nullptr);
   const auto keep_lock = [](void*, object& object, void*) {
     platform::memory_keep_mapping_only(static_cast<lock_object&>(object).shared->segment.memory);

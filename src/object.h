@@ -31,7 +31,11 @@ enum class object_kind : uint32_t {
   barrier = 10,
   cancel = 11,
   queue = 12,
-  os_handle = 18
+  pool = 14,
+  os_handle = 18,
+  worker = 24,     // of a pool, in the worker's process
+  pool_bell = 25,  // what a pool shares with its workers; no handle of the user's
+  pool_lane = 26
 };
 
 struct object;

@@ -59,6 +59,10 @@ kith_status kith_process_poll_handle(kith_process* process, int64_t* out_handle)
   return handle_of(process, object_kind::process, out_handle);
 }
 
+kith_status kith_pool_poll_handle(kith_pool* pool, int64_t* out_handle) {
+  return handle_of(pool, object_kind::pool, out_handle);
+}
+
 kith_status kith_poll_arm(const void* object, uint32_t events) {
   if ((events & ~both_events) != 0) return KITH_E_INVALID;
   const uint32_t wanted = events == 0 ? uint32_t{KITH_WAIT_READ} : events;

@@ -2,6 +2,7 @@
 #include "readiness.h"
 
 #include "channel_turn.h"
+#include "pool.h"
 #include "segment_object.h"
 
 namespace kith {
@@ -14,7 +15,15 @@ uint32_t bell_for(listener who, uint32_t event) {
   return who == listener::call && event == KITH_WAIT_WRITE ? 1 : 0;
 }
 
-bool has_bells(object_kind kind) { return kind == object_kind::event || kind == object_kind::queue; }
+// nullptr: it has none.
+const platform::bells* bells_of(const object& self) {
+  switch (self.type->kind) {
+    case object_kind::event:
+    case object_kind::queue: return &static_cast<const segment_object&>(self).bells;
+    case object_kind::pool: return static_cast<const pool_object&>(self).bells;
+    default: return nullptr;
+  }
+}
 
 template <class Visit>
 void for_each_bell(listener who, uint32_t events, Visit visit) {
@@ -27,8 +36,8 @@ void for_each_bell(listener who, uint32_t events, Visit visit) {
   }
 }
 
-kith_status bell_handle(const segment_object& self, uint32_t which, int64_t& out) {
-  const platform::native_handle& handle = platform::bells_handle(self.bells, which);
+kith_status bell_handle(const platform::bells& bells, uint32_t which, int64_t& out) {
+  const platform::native_handle& handle = platform::bells_handle(bells, which);
   if (!handle.valid()) return KITH_E_UNSUPPORTED;
   out = static_cast<int64_t>(platform::handle_number(handle));
   return KITH_OK;
@@ -44,6 +53,7 @@ kith_status stream_handle_of(channel_object& self, int64_t& out) {
 uint32_t events_of(object_kind kind) {
   switch (kind) {
     case object_kind::process:
+    case object_kind::pool:
     case object_kind::event: return KITH_WAIT_READ;
     case object_kind::channel:
     case object_kind::queue: return both_events;
@@ -58,6 +68,7 @@ uint32_t object_ready(object& self, uint32_t events) {
     case object_kind::process: return process_has_ended(self) ? events : 0;
     case object_kind::event: return event_is_ready(self) ? events : 0;
     case object_kind::queue: return queue_is_ready(self, events);
+    case object_kind::pool: return pool_is_ready(self) ? events : 0;
     case object_kind::channel: return channel_ready(static_cast<channel_object&>(self), events);
     default: return 0;
   }
@@ -76,15 +87,15 @@ kith_status object_poll_handle(object& self, listener who, uint32_t event, int64
   switch (self.type->kind) {
     case object_kind::process: return process_handle_to_poll(self, out);
     case object_kind::channel: return stream_handle_of(static_cast<channel_object&>(self), out);
-    default: return bell_handle(static_cast<segment_object&>(self), bell_for(who, event), out);
+    default: return bell_handle(*bells_of(self), bell_for(who, event), out);
   }
 }
 
 bool object_quiet(object& self, listener who, uint32_t events) {
-  if (!has_bells(self.type->kind)) return false;
-  const platform::bells& bells = static_cast<segment_object&>(self).bells;
+  const platform::bells* const bells = bells_of(self);
   bool rung = false;
-  for_each_bell(who, events, [&](uint32_t bell) { rung = platform::bell_quiet(bells, bell) || rung; });
+  if (bells == nullptr) return false;
+  for_each_bell(who, events, [&](uint32_t bell) { rung = platform::bell_quiet(*bells, bell) || rung; });
   return rung;
 }
 
@@ -92,15 +103,16 @@ kith_status object_raise(object& self, listener who, uint32_t events) {
   switch (self.type->kind) {
     case object_kind::event: event_raise(self); return KITH_OK;
     case object_kind::queue: queue_raise(self, who, events); return KITH_OK;
+    case object_kind::pool: pool_raise(self); return KITH_OK;
     case object_kind::channel: return channel_arm(static_cast<channel_object&>(self), events);
     default: return KITH_OK;
   }
 }
 
 void object_ring_again(object& self, listener who, uint32_t events) {
-  if (!has_bells(self.type->kind)) return;
-  const platform::bells& bells = static_cast<segment_object&>(self).bells;
-  for_each_bell(who, events, [&](uint32_t bell) { platform::bell_ring(bells, bell); });
+  const platform::bells* const bells = bells_of(self);
+  if (bells == nullptr) return;
+  for_each_bell(who, events, [&](uint32_t bell) { platform::bell_ring(*bells, bell); });
 }
 
 void object_disarm(object& self) {

@@ -30,7 +30,7 @@ struct segment_class : object_class {
 
 // Each stands beside the functions of its kind.
 extern const segment_class array_class, barrier_class, condition_class, event_class, memory_class,
-    queue_class, semaphore_class, value_class;
+    pool_bell_class, pool_lane_class, queue_class, semaphore_class, value_class;
 
 struct segment_object : object {
   mapping* shared = nullptr;

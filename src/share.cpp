@@ -42,6 +42,7 @@ kith_status share_describe(object& self, given_share& out) {
       return channel_begin_move(channel);
     }
     case object_kind::event:
+    case object_kind::pool_bell:
     case object_kind::queue: {
       const segment_class& type = *static_cast<const segment_class*>(self.type);
       return describe_with_bells(static_cast<segment_object&>(self), type.segment, out);
@@ -50,6 +51,8 @@ kith_status share_describe(object& self, given_share& out) {
       out.kind = shm::segment_kind::os_handle;
       return os_handle_describe(self, out.handles[0]);
     case object_kind::process:
+    case object_kind::pool:
+    case object_kind::worker:
     case object_kind::cancel: return KITH_E_MISMATCH;
     default:
       return describe_segment(*static_cast<segment_object&>(self).shared,

@@ -77,6 +77,11 @@ constexpr status_entry statuses[] = {
     {KITH_E_BROKEN, "KITH_E_BROKEN",
      "a party of the barrier died, timed out or aborted it; put things in order, then call "
      "kith_barrier_reset"},
+    {KITH_E_WORKER_DIED, "KITH_E_WORKER_DIED",
+     "the worker of the pool ended over this task (kith_answer.end tells how; see what the task does), or "
+     "all "
+     "workers were given up because they kept ending before their first task (see what their start function "
+     "does)"},
     {KITH_E_NO_HOST, "KITH_E_NO_HOST",
      "kith-host, the program that runs functions of libraries, was not found; install it beside the library "
      "of kith, or name its file by kith_process_options.host or the environment variable KITH_HOST"},

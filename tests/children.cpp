@@ -89,6 +89,21 @@ int stay(const arguments&) {
 
 int die(const arguments&) { crash(); }
 
+// A worker of a pool that is a program of its own: answers each task with its bytes in the other order.
+int serve_pool(const arguments&) {
+  worker self;
+  CHILD_NEEDS(kith_worker_open(self.out()) == KITH_OK);
+  const void* data = nullptr;
+  size_t size = 0;
+  kith_status status = KITH_OK;
+  while ((status = kith_worker_next(self, &data, &size, generous)) == KITH_OK) {
+    const char* const text = static_cast<const char*>(data);
+    for (size_t i = size; i-- != 0;) CHILD_NEEDS(kith_worker_reply(self, text + i, 1) == KITH_OK);
+    CHILD_NEEDS(kith_worker_done(self, static_cast<int32_t>(size)) == KITH_OK);
+  }
+  return status == KITH_E_CLOSED ? 0 : 1;
+}
+
 // How many handles this process has beyond the standard streams; 200: too many for an exit code.
 int count_handles(const arguments&) {
   const size_t count = open_handles();
@@ -106,6 +121,7 @@ constexpr named_role roles[] = {
     {"store", store},
     {"environment", environment},
     {"environment_names", environment_names},
+    {"serve_pool", serve_pool},
     {"cwd", working_folder},
     {"id", own_id},
     {"stay", stay},

@@ -116,6 +116,8 @@ using barrier = owner<kith_barrier, kith_barrier_close>;
 using cancel = owner<kith_cancel, kith_cancel_close>;
 using channel = owner<kith_channel, kith_channel_close>;
 using queue = owner<kith_queue, kith_queue_close>;
+using pool = owner<kith_pool, kith_pool_close>;
+using worker = owner<kith_worker, kith_worker_close>;
 
 array make_array(kith_type type, size_t count);
 value make_value(kith_type type);

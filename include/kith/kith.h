@@ -85,6 +85,7 @@ enum {
   KITH_E_INTERRUPTED = -23,  /* a signal handler ran while the thread waited, which had asked to be told: see kith_wait_interruptible */
   KITH_E_CANCELLED = -24,    /* the kith_cancel that the thread uses has been fired */
   KITH_E_BROKEN = -25,       /* a party of the barrier died, timed out or aborted it: see kith_barrier_reset */
+  KITH_E_WORKER_DIED = -26,  /* the worker of the pool ended over this task, or no worker can be started */
   KITH_E_NO_HOST = -29       /* kith-host, which runs functions of libraries, is not where it is looked for: see kith_process_options.host */
 };
 
@@ -1042,15 +1043,197 @@ KITH_API kith_status kith_os_handle_copy(kith_os_handle *handle, int64_t *out_nu
  * Threads: any; never blocks. Since: 0.1 */
 KITH_API void kith_os_handle_close(kith_os_handle *handle);
 
+/* ==== pool ========================================================================================================== */
+
+typedef struct kith_pool kith_pool;
+
+/* What a worker process has of its pool. */
+typedef struct kith_worker kith_worker;
+
+/* A task, done in a worker process. The bytes are good until it returns, aligned to 16; NULL when the size is 0. What it gives to
+ * kith_worker_reply is the result; what it returns is the code that comes with it, 0 by custom when all went well. */
+typedef int32_t (*kith_task)(const void *task, size_t size, kith_worker *worker);
+
+enum { KITH_POOL_MOST_WORKERS = 1024 };
+
+typedef struct kith_pool_options {
+  uint32_t struct_size; /* sizeof(kith_pool_options) */
+  uint32_t flags;       /* none yet: 0 */
+
+  /* What a worker is: exactly one of these five. */
+  kith_task task;          /* a function of this program or of a library that it has loaded, called for each task */
+  kith_entry entry;        /* a function that serves the pool by itself: see kith_worker_open */
+  const char *entry_name;  /* such a function, registered with kith_entry_register, here and in the child */
+  const char *const *argv; /* a program that serves the pool by itself, in whatever language; as in kith_process_options */
+  const char *library;     /* with `symbol`, and perhaps `host`: such a function, which a library exports; as in kith_process_options */
+  const char *symbol;
+  const char *host;
+
+  /* With `task`. The functions get `argument`. */
+  kith_entry start; /* called in each new worker before its first task; when it does not return 0, the worker ends. NULL: none */
+  kith_entry end;   /* called in a worker that ends in good order, after its last task. NULL: none */
+
+  const void *argument; /* bytes for start and end, or for entry; copied */
+  size_t argument_size;
+
+  const kith_share *shares; /* what each worker gets: anything but channel ends. The pool holds them itself until it is closed */
+  size_t share_count;
+
+  const char *const *env; /* as in kith_process_options */
+  const char *cwd;
+
+  uint32_t workers;    /* how many; 0: as many as this process has cores */
+  uint32_t reserved;   /* 0 */
+  uint64_t most_tasks; /* that one worker does before a fresh one takes its place; 0: no limit */
+  uint64_t ring_size;  /* bytes of tasks that can wait at each worker, and of results: a power of two from 4096 to 2^30; 0: 65536. It
+                          bounds the size of neither */
+} kith_pool_options;
+
+/* What became of a task. */
+typedef struct kith_answer {
+  uint64_t ticket;
+  uint64_t size;      /* of the result, in bytes */
+  kith_status status; /* KITH_OK: it was done; KITH_E_WORKER_DIED; KITH_E_NO_MEMORY (its worker died before it began, and there was no memory
+                         to keep it) */
+  int32_t code;       /* KITH_OK: what the task's function returned */
+  kith_exit end;      /* KITH_E_WORKER_DIED: how its worker ended */
+} kith_answer;
+
+typedef struct kith_pool_progress {
+  uint64_t done;    /* tasks that are answered; those lost with their worker, too */
+  uint64_t unread;  /* of these: whose result nobody has taken yet */
+  uint64_t running; /* tasks that a worker is doing now */
+  uint64_t waiting; /* tasks that no worker has begun */
+  uint64_t died;    /* workers that ended unasked, those that failed to start included */
+  uint32_t workers; /* that are there now */
+  uint32_t reserved;
+} kith_pool_progress;
+
+/* Creates a pool: worker processes that do tasks, bytes in and bytes out, and are replaced when they die.
+ *
+ * The pool keeps no thread. Tasks go straight to the workers, which go on by themselves; all else (taking results off their hands, moving tasks
+ * from a busy worker to an idle one, starting a fresh worker for one that died) is done by the calls of this section, in the thread that
+ * calls, before they wait.
+ *
+ * When a worker dies, the task that it was doing is answered with KITH_E_WORKER_DIED; tasks that it had not begun go to others, and a fresh
+ * worker takes its place. A worker that ends five times in a row before it has begun a task is given up; when all are, the tasks that are left are
+ * answered with KITH_E_WORKER_DIED, and so are calls that would submit more.
+ * Workers end when this process ends, as other children do (kith_process_spawn); where the OS does not see to that, they notice by themselves.
+ * Returns: KITH_OK; KITH_E_INVALID (out or options NULL, not exactly one kind of worker, start or end without task, a ring_size that is not allowed,
+ * more than KITH_POOL_MOST_WORKERS); KITH_E_MISMATCH (a share that is a channel end, or cannot be shared); otherwise as kith_process_spawn.
+ * Lifetime: *out is yours. Threads: any. Platforms: the death of a worker is noticed after 25 ms at most by who waits; with one worker at once, as by kith_lock_acquire.
+ * Since: 0.1 */
+KITH_API kith_status kith_pool_create(const kith_pool_options *options, kith_pool **out);
+
+/* Submits a task (data may be NULL when the size is 0), waiting while no worker has room for it. *out_ticket, never 0, is the name of its
+ * result; it may be NULL for who takes results by kith_pool_next.
+ * Tasks are begun in about the order of their submission, but for what was said above; results come as they are done.
+ * Returns: KITH_OK; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (it was not submitted); KITH_E_CLOSED (kith_pool_shutdown was called, or
+ * another thread closed the pool); KITH_E_WORKER_DIED (all workers were given up); KITH_E_NO_MEMORY; KITH_E_INVALID.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_pool_submit(kith_pool *pool, const void *data, size_t size, uint64_t *out_ticket, int64_t timeout_ms);
+
+/* Submits several tasks, which lie one behind the other in `data`; sizes[i] is the size of task i, tickets[i] will be its ticket (tickets may be
+ * NULL). *out_count is how many were submitted, also when the call fails, but for KITH_E_INVALID (may be NULL).
+ * Returns: as kith_pool_submit, for the first task that was not submitted. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_pool_submit_many(kith_pool *pool, const void *data, const size_t *sizes, size_t count, uint64_t *tickets,
+                                           size_t *out_count, int64_t timeout_ms);
+
+/* Takes the result of one task, waiting until it is done. buffer may be NULL when capacity is 0.
+ * When the result is larger than the buffer, the call fails with KITH_E_TOO_LARGE, out->size is the size that is needed, and the result
+ * stays. *out is written when the task was answered: with KITH_OK, KITH_E_TOO_LARGE and KITH_E_WORKER_DIED, and otherwise not.
+ * Returns: KITH_OK (out->code is the task's own code: look at it); KITH_E_WORKER_DIED (its worker died over it: out->end tells how; or all were
+ * given up); KITH_E_TOO_LARGE; KITH_E_NOT_FOUND (no such ticket, or its result was taken or dropped); KITH_E_TIMEOUT, KITH_E_CANCELLED,
+ * KITH_E_INTERRUPTED (ask again); KITH_E_CLOSED (KITH_POOL_AT_ONCE has ended it, or another thread closed the pool); KITH_E_NO_MEMORY;
+ * KITH_E_INVALID.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_pool_result(kith_pool *pool, uint64_t ticket, void *buffer, size_t capacity, kith_answer *out, int64_t timeout_ms);
+
+/* Takes the result of whichever task is done, in the order in which they are done, waiting until there is one: also when no task is there,
+ * as another thread may submit some. out->ticket says which it is.
+ * Returns: as kith_pool_result (KITH_E_TOO_LARGE: the result stays, for this call or kith_pool_result); KITH_E_CLOSED also when kith_pool_shutdown
+ * was called, or all workers were given up, and all results were taken. Threads: any; each result goes to one of them. Since: 0.1 */
+KITH_API kith_status kith_pool_next(kith_pool *pool, void *buffer, size_t capacity, kith_answer *out, int64_t timeout_ms);
+
+/* Takes as many results as are there, fit the buffer, and are at most `most`; waits for the first one only. They are put one behind the other into
+ * the buffer; answers[i] tells of each, its status included, *out_count their number.
+ * Returns: KITH_OK; otherwise as kith_pool_next, but never KITH_E_WORKER_DIED (KITH_E_TOO_LARGE: answers[0] tells of the first one). Threads: any. Since: 0.1 */
+KITH_API kith_status kith_pool_next_many(kith_pool *pool, void *buffer, size_t capacity, kith_answer *answers, size_t most, size_t *out_count,
+                                         int64_t timeout_ms);
+
+/* Does a task for each element of an array, and puts each result into the element of another array at the same place: task i are the `task_size` bytes
+ * at tasks + i * task_size, its result of at most `result_size` bytes comes to results + i * result_size. Other threads may use the pool meanwhile; the
+ * results are never given to their kith_pool_next. answers[i] (answers may be NULL) tells of each; answers[i].ticket is 0.
+ * Returns: KITH_OK (all were done; their codes are in the answers); the status of the first that was not done: KITH_E_WORKER_DIED, or KITH_E_TOO_LARGE (a result
+ * larger than result_size: nothing of it is in results) when all are answered; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED, KITH_E_CLOSED,
+ * KITH_E_NO_MEMORY (it was given up: those that were not answered have that status in the answers, and are dropped as by kith_pool_drop); KITH_E_INVALID.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_pool_map(kith_pool *pool, const void *tasks, size_t task_size, size_t count, void *results, size_t result_size,
+                                   kith_answer *answers, int64_t timeout_ms);
+
+/* Says that the result of a task is not wanted. A task that no worker has begun will not be done; one that runs goes on, and its result is dropped.
+ * Returns: KITH_OK; KITH_E_NOT_FOUND (as by kith_pool_result); KITH_E_INVALID. Threads: any; it waits for nobody. Since: 0.1 */
+KITH_API kith_status kith_pool_drop(kith_pool *pool, uint64_t ticket);
+
+/* Tells how far the tasks are, for a progress bar.
+ * Returns: KITH_OK; KITH_E_NO_MEMORY; KITH_E_INVALID. Threads: any, also while others wait; it waits for nobody. Since: 0.1 */
+KITH_API kith_status kith_pool_get_progress(kith_pool *pool, kith_pool_progress *out);
+
+enum {
+  KITH_POOL_FINISH = 0, /* the tasks that are there are done, then the workers end, each after its `end` function */
+  KITH_POOL_AT_ONCE = 1 /* the workers are killed; what they did, and what was waiting, is given up */
+};
+
+/* Ends the pool's work, and waits until all workers have ended. From the first call on nothing can be submitted. Results that are there can
+ * be taken afterwards. When time is up the pool is as before, but for that; call again, perhaps with KITH_POOL_AT_ONCE.
+ * Returns: KITH_OK; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (workers are still there); KITH_E_CLOSED (another thread closed the
+ * pool); KITH_E_NO_MEMORY; KITH_E_INVALID. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_pool_shutdown(kith_pool *pool, uint32_t how, int64_t timeout_ms);
+
+/* The handle by which a loop of your own can wait for results: see kith_channel_poll_handle, whose rule it follows. kith_wait_any knows pools, too.
+ * The death of a worker does not make it ready: call kith_pool_next with timeout 0 every second or so.
+ * Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_pool_poll_handle(kith_pool *pool, int64_t *out_handle);
+
+/* Lets go of the pool. Workers that are there are killed: see kith_pool_shutdown.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_pool_close(kith_pool *pool);
+
+/* In a worker process that serves a pool by itself: begins. Then kith_worker_next, kith_worker_reply and kith_worker_done, over and over, until
+ * kith_worker_next is KITH_E_CLOSED. (A pool with a `task` does all that by itself.)
+ * Returns: KITH_OK; KITH_E_NOT_FOUND (this process is no worker of a pool); KITH_E_MOVED (called before); KITH_E_MISMATCH (another version of
+ * kith); KITH_E_INVALID; KITH_E_NO_MEMORY; KITH_E_OS. Lifetime: *out is yours. Threads: one thread at a time uses it. Since: 0.1 */
+KITH_API kith_status kith_worker_open(kith_worker **out);
+
+/* Waits for a task, and shows it where it lies. From then on it is this worker's: if the process ends before kith_worker_done, the task is lost.
+ * Returns: KITH_OK; KITH_E_CLOSED (there will be no more: end); KITH_E_PEER_DIED (the pool's process has died); KITH_E_BUSY (the last task is not
+ * done); KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED; KITH_E_NO_MEMORY; KITH_E_PROTOCOL; KITH_E_INVALID.
+ * Lifetime: *out_data until kith_worker_done; aligned to 16, NULL when the size is 0. Threads: one at a time. Since: 0.1 */
+KITH_API kith_status kith_worker_next(kith_worker *worker, const void **out_data, size_t *out_size, int64_t timeout_ms);
+
+/* Adds bytes to the result of the task at hand; it may be called any number of times. A result of more than a quarter of the ring waits for the pool's process
+ * to take it, bit by bit.
+ * Returns: KITH_OK; KITH_E_NOT_OWNER (there is no task at hand); KITH_E_PEER_DIED; KITH_E_CANCELLED, KITH_E_INTERRUPTED, KITH_E_CLOSED
+ * (given up: the result is as it was, or has a part of the bytes: end, or fail the task); KITH_E_PROTOCOL; KITH_E_INVALID. Threads: the one that does the task. Since: 0.1 */
+KITH_API kith_status kith_worker_reply(kith_worker *worker, const void *data, size_t size);
+
+/* The task at hand is done, with this code: sends its result. Not for the function of a pool with `task`, whose return does it.
+ * Returns: as kith_worker_reply. Threads: the one that does the task. Since: 0.1 */
+KITH_API kith_status kith_worker_done(kith_worker *worker, int32_t code);
+
+/* Lets go of the pool. The process is no worker any more, and should end.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_worker_close(kith_worker *worker);
+
 /* ==== waiting for many ============================================================================================== */
 
 enum {
-  KITH_WAIT_READ = 1, /* a message, an item, a set event, the end of a process, or the end of a channel or queue */
+  KITH_WAIT_READ = 1, /* a message, an item, a result, a set event, the end of a process, or the end of a channel or queue */
   KITH_WAIT_WRITE = 2 /* room: a send or put of a quarter of the ring (and at least of one small message) would not wait; or the end */
 };
 
 enum {
-  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue or kith_event */
+  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue, kith_event or kith_pool */
   KITH_WAIT_HANDLE = 1, /* POSIX: any descriptor that poll() takes. Windows: any HANDLE that can be waited for (KITH_WAIT_READ only) */
   KITH_WAIT_SOCKET = 2  /* POSIX: as KITH_WAIT_HANDLE. Windows: a SOCKET; looked at every few milliseconds */
 };

@@ -12,6 +12,7 @@
 #include "event.h"
 #include "lock_word.h"
 #include "parking_lot.h"
+#include "pool_lane.h"
 #include "queue.h"
 #include "ring.h"
 #include "semaphore.h"
@@ -103,6 +104,8 @@ uint32_t state_size_of(segment_kind kind) {
     case segment_kind::event: return sizeof(event_state);
     case segment_kind::barrier: return sizeof(barrier_state);
     case segment_kind::queue: return sizeof(queue_state);
+    case segment_kind::pool_bell: return sizeof(pool_bell_state);
+    case segment_kind::pool_lane: return sizeof(pool_lane_state);
   }
   return 0;
 }

@@ -24,7 +24,9 @@ enum class segment_kind : uint32_t {
   event = 9,
   barrier = 10,
   queue = 11,
-  os_handle = 18
+  os_handle = 18,
+  pool_bell = 20,
+  pool_lane = 21
 };
 
 // The first 128 bytes of every segment. Fixed-width fields only, offsets instead of pointers, the same for 32 and 64 bit.

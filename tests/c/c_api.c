@@ -139,6 +139,12 @@ static void check_layout(void) {
   EXPECT(sizeof(kith_queue_options) == 24);
   EXPECT(offsetof(kith_queue_options, capacity) == 8);
   EXPECT(offsetof(kith_queue_options, most_items) == 16);
+  EXPECT(sizeof(kith_answer) == 40);
+  EXPECT(offsetof(kith_answer, status) == 16);
+  EXPECT(offsetof(kith_answer, end) == 24);
+  EXPECT(sizeof(kith_pool_progress) == 48);
+  EXPECT(sizeof(void*) != 8 || offsetof(kith_pool_options, workers) == 128);
+  EXPECT(sizeof(void*) != 8 || sizeof(kith_pool_options) == 152);
   EXPECT(sizeof(void*) != 8 || offsetof(kith_process_options, cwd) == 80);
   EXPECT(offsetof(kith_process_options, struct_size) == 0);
   EXPECT(offsetof(kith_process_options, flags) == 4);
@@ -281,6 +287,43 @@ static void check_barrier(void) {
   EXPECT(kith_barrier_inherit("barrier", &barrier) == KITH_E_NOT_FOUND);
 }
 
+static int32_t double_it(const void* task, size_t size, kith_worker* worker) {
+  int32_t number;
+  if (size != sizeof number) return 1;
+  memcpy(&number, task, size);
+  number *= 2;
+  return kith_worker_reply(worker, &number, sizeof number);
+}
+
+static void check_pool(void) {
+  kith_pool_options options = {0};
+  kith_pool* pool = NULL;
+  kith_pool_progress progress;
+  kith_answer answer, answers[2];
+  uint64_t ticket = 0;
+  int64_t handle = 0;
+  int32_t number = 21, numbers[2] = {1, 2}, doubled[2] = {0, 0};
+  size_t sizes[2] = {4, 4}, count = 0;
+  options.struct_size = sizeof options;
+  options.task = double_it;
+  options.workers = 1;
+  EXPECT(kith_pool_create(&options, &pool) == KITH_OK);
+  EXPECT(kith_pool_submit(pool, &number, sizeof number, &ticket, KITH_FOREVER) == KITH_OK);
+  EXPECT(kith_pool_result(pool, ticket, &number, sizeof number, &answer, KITH_FOREVER) == KITH_OK);
+  EXPECT(number == 42 && answer.code == 0 && answer.size == sizeof number && answer.ticket == ticket);
+  EXPECT(kith_pool_map(pool, numbers, 4, 2, doubled, 4, answers, KITH_FOREVER) == KITH_OK);
+  EXPECT(doubled[0] == 2 && doubled[1] == 4);
+  EXPECT(kith_pool_submit_many(pool, numbers, sizes, 2, NULL, &count, KITH_FOREVER) == KITH_OK && count == 2);
+  EXPECT(kith_pool_next(pool, &number, sizeof number, &answer, KITH_FOREVER) == KITH_OK);
+  EXPECT(kith_pool_next_many(pool, doubled, sizeof doubled, answers, 2, &count, KITH_FOREVER) == KITH_OK &&
+         count == 1);
+  EXPECT(kith_pool_drop(pool, ticket) == KITH_E_NOT_FOUND);
+  EXPECT(kith_pool_poll_handle(pool, &handle) == KITH_OK);
+  EXPECT(kith_pool_get_progress(pool, &progress) == KITH_OK && progress.done == 5 && progress.workers == 1);
+  EXPECT(kith_pool_shutdown(pool, KITH_POOL_FINISH, KITH_FOREVER) == KITH_OK);
+  kith_pool_close(pool);
+}
+
 static void check_queue(void) {
   kith_queue_options options = {sizeof(kith_queue_options), KITH_QUEUE_TASKS, 4096, 1};
   kith_queue* queue = NULL;
@@ -376,6 +419,7 @@ int main(void) {
   check_event();
   check_barrier();
   check_queue();
+  check_pool();
   check_ends_of_waits();
 
   shares[0].name = "memory", shares[0].object = memory;

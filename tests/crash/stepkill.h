@@ -18,6 +18,7 @@
 #include "shm/event.h"
 #include "shm/lock_word.h"
 #include "shm/parking_lot.h"
+#include "shm/pool_lane.h"
 #include "shm/queue.h"
 #include "shm/semaphore.h"
 
@@ -53,7 +54,10 @@ struct shared_state {
   kith::shm::barrier_seat seats[most_parties];
   kith::shm::queue_state queue;
   kith::shm::queue_desk desks[kith::shm::queue_desks];
-  unsigned char ring[kith::shm::queue_smallest];
+  alignas(64) unsigned char ring[kith::shm::queue_smallest];  // of the queue, or of a pool's tasks
+  alignas(64) unsigned char results[kith::shm::lane_smallest_ring];
+  kith::shm::pool_lane_state lane;
+  kith::shm::pool_bell_state bell;
   kith::shm::parking_slot slots[slot_count];
   std::atomic<uint64_t> victim;       // its identity
   std::atomic<uint64_t> dead_holder;  // identity of a process that was killed before the victim came
@@ -224,5 +228,6 @@ std::span<const scenario> event_scenarios();
 std::span<const scenario> barrier_scenarios();
 std::span<const scenario> queue_scenarios();
 std::span<const scenario> channel_scenarios();
+std::span<const scenario> pool_scenarios();
 
 }  // namespace stepkill
