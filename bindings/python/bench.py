@@ -14,7 +14,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def clock():

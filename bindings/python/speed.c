@@ -14,7 +14,7 @@
 #define METH_FASTCALL 0x0080
 #endif
 
-enum { ok = 0, timed_out = -3, buffer_size = 65536, small = 16384, slice_ms = 1000 };
+enum { ok = 0, owner_died = 1, timed_out = -3, buffer_size = 65536, small = 16384, slice_ms = 1000 };
 
 static int32_t (*lock_acquire)(void *, int64_t);
 static int32_t (*lock_release)(void *);
@@ -158,10 +158,18 @@ static void write_number(const value_object *self, unsigned long long integer, d
   }
 }
 
+/* Whether the number may be used now; if not, the slow way tells why. */
+static int acquire_value(const value_object *self) {
+  if (self->code == 0) return 0;
+  const int32_t status = acquire_soon(self->lock);
+  if (status == owner_died) lock_release(self->lock); /* who acquires it next is told again */
+  return status == ok;
+}
+
 static PyObject *get_value(PyObject *object, void *unused) {
   const value_object *self = (value_object *)object;
   (void)unused;
-  if (self->code == 0 || acquire_soon(self->lock) != ok) return PyObject_CallMethod(object, "_get", NULL);
+  if (!acquire_value(self)) return PyObject_CallMethod(object, "_get", NULL);
   PyObject *result = read_number(self);
   lock_release(self->lock);
   return result;
@@ -177,7 +185,7 @@ static int set_value(PyObject *object, PyObject *value, void *unused) {
     return -1;
   }
   if (self->code != 0 && !convert(self, value, &integer, &real)) return -1;
-  if (self->code == 0 || acquire_soon(self->lock) != ok) {
+  if (!acquire_value(self)) {
     PyObject *done = PyObject_CallMethod(object, "_set", "O", value);
     Py_XDECREF(done);
     return done != NULL ? 0 : -1;

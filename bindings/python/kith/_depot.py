@@ -47,7 +47,13 @@ def _key(authkey):
     return {"key": b"kith" + authkey, "key_size": len(authkey) + 4}
 
 
+def _need_endpoints():
+    if not hasattr(_ffi.lib, "endpoint_listen"):
+        raise NotImplementedError(f"{_ffi.library_path} is a version of kith that has no endpoints")
+
+
 def listen(name, authkey=None):
+    _need_endpoints()
     return Handle("endpoint", _ffi.out(_ffi.lib.endpoint_listen, name.encode(), _ffi.options(EndpointOptions, **_key(authkey))))
 
 
@@ -66,6 +72,7 @@ def accept(endpoint, timeout=None):
 
 
 def connect(name, authkey=None, timeout=None):
+    _need_endpoints()
     return _channel(_ffi.lib.connect, name.encode(), _ffi.options(ConnectOptions, **_key(authkey)), timeout=timeout)
 
 

@@ -7,8 +7,9 @@ import traceback
 from .multiprocessing.queues import _Items, _pickled
 from .multiprocessing.reduction import loads
 
-# Before each task and each result: the job, and which part of it. So a task that cannot be read still has a name.
-head = struct.Struct("=qq")
+# Before each task and each result: the job, and which part of it; of a task also the size of its function's pickle. So a task that cannot be
+# read still has a name.
+head = struct.Struct("=qqq")
 
 
 class RemoteTraceback(Exception):
@@ -49,9 +50,28 @@ class MaybeEncodingError(Exception):
         return f"Error sending result: '{self.value}'. Reason: '{self.exc}'"
 
 
-def _run(payload):
+_functions = {}  # by their pickles: looking one up takes longer than many a task
+
+
+def _function(data):
+    found = _functions.get(data)
+    if found is None:
+        if len(_functions) >= 100:
+            _functions.clear()
+        found = _functions[data] = loads(data)
+    return found
+
+
+def _run(data):
+    """A task is its head, the pickle of its function, and that of its arguments: a tuple, or [tuple, dict]."""
     try:
-        function, args, kwds = loads(payload)
+        begin = head.size
+        middle = begin + head.unpack_from(data)[2]
+        function = _function(data[begin:middle])
+        arguments = loads(memoryview(data)[middle:])
+        if type(arguments) is tuple:
+            return True, function(*arguments)
+        args, kwds = arguments
         return True, function(*args, **kwds)
     except Exception as e:
         return False, _WithTraceback(e)
@@ -74,8 +94,8 @@ def work(tasks, results, initializer, initargs, most_tasks, doing, index):
         if not data:
             break
         # Should this process die now, that is the task which is lost.
-        doing[2 * index], doing[2 * index + 1] = head.unpack_from(data)
-        result = _run(memoryview(data)[head.size:])
+        doing[2 * index], doing[2 * index + 1], _ = head.unpack_from(data)
+        result = _run(data)
         results.put(data[:head.size] + _pickled_result(result), None)
         doing[2 * index] = 0
         data = result = None
@@ -88,3 +108,13 @@ def map_chunk(function, chunk):
 
 def starmap_chunk(function, chunk):
     return list(itertools.starmap(function, chunk))
+
+
+class Mapper:
+    """A function for chunks."""
+
+    def __init__(self, mapper, function):
+        self.mapper, self.function = mapper, function
+
+    def __call__(self, chunk):
+        return self.mapper(self.function, chunk)

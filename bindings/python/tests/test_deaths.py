@@ -8,7 +8,7 @@ import unittest
 
 import kith
 import kith.multiprocessing as mp
-from support import LONG
+from support import HAS_ENDPOINTS, LONG
 
 
 def hold(lock, held):
@@ -49,6 +49,65 @@ def send_and_die(conn):
 
 def wait_at(barrier):
     barrier.wait()
+
+
+def attach_and_end(name):
+    from kith.multiprocessing import shared_memory
+    block = shared_memory.SharedMemory(name)
+    block.buf[0] += 1
+
+
+@unittest.skipUnless(HAS_ENDPOINTS, "this library has no endpoints")
+class Names(unittest.TestCase):
+    def test_end_of_an_attacher_takes_nothing_away(self):
+        from kith.multiprocessing import shared_memory
+        block = shared_memory.SharedMemory(create=True, size=100)
+        for times in (1, 2):  # the second finds it, too
+            child = mp.Process(target=attach_and_end, args=(block.name,))
+            child.start()
+            child.join(LONG)
+            self.assertEqual((child.exitcode, block.buf[0]), (0, times))
+        block.unlink()
+        with self.assertRaises(FileNotFoundError):
+            shared_memory.SharedMemory(block.name)
+        self.assertEqual(block.buf[0], 2)
+        block.close()
+
+    def test_name_is_taken_once(self):
+        from kith.multiprocessing import shared_memory
+        block = shared_memory.SharedMemory("test of kith", create=True, size=10)
+        with self.assertRaises(FileExistsError):
+            shared_memory.SharedMemory("test of kith", create=True, size=10)
+        block.unlink()
+        again = shared_memory.SharedMemory("test of kith", create=True, size=10)
+        again.unlink()
+
+    def test_list(self):
+        from kith.multiprocessing import shared_memory
+        items = [1, -2.5, True, None, "text", b"bytes", 1 << 40]
+        shared = shared_memory.ShareableList(items)
+        same = shared_memory.ShareableList(name=shared.shm.name)
+        self.assertEqual(list(same), items)
+        same[0], same[4] = 7, "longer"
+        self.assertEqual((shared[0], shared[4], shared[-1], len(shared)), (7, "longer", 1 << 40, 7))
+        self.assertEqual((shared.index("longer"), shared.count(None)), (4, 1))
+        with self.assertRaises(ValueError):
+            same[4] = "much longer than it was"
+        with self.assertRaises(IndexError):
+            same[7]
+        shared.shm.unlink()
+
+    def test_key(self):
+        from kith.multiprocessing import AuthenticationError
+        from kith.multiprocessing.connection import Client, Listener
+        with Listener(authkey=b"right") as listener:
+            with self.assertRaises(AuthenticationError):
+                Client(listener.address, authkey=b"wrong")
+            with Client(listener.address, authkey=b"right") as client:
+                client.send("hello")
+                self.assertEqual(listener.accept().recv(timeout=LONG), "hello")
+        with self.assertRaises(OSError):
+            Client(listener.address)
 
 
 class Deaths(unittest.TestCase):

@@ -38,7 +38,7 @@ _places = {
     "set_executable": "_popen", "get_executable": "_popen",
     "get_logger": "util", "log_to_stderr": "util",
 }  # yapf: disable
-_modules = {"connection", "pool", "process", "queues", "reduction", "sharedctypes", "synchronize", "util"}
+_modules = {"connection", "pool", "process", "queues", "reduction", "sharedctypes", "shared_memory", "synchronize", "util"}
 
 __all__ = ["Process", "active_children", "current_process", "parent_process", "ProcessError", "BufferTooShort", "TimeoutError",
            "AuthenticationError", "cpu_count", "freeze_support", "get_context", "get_start_method", "set_start_method",

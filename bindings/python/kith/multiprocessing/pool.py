@@ -6,23 +6,28 @@ import os
 import threading
 import time
 
-from .. import _ffi
+from .. import _depot, _ffi
 from .._errors import WorkerDied
-from .._worker import MaybeEncodingError, RemoteTraceback, head as _head, map_chunk as _map_chunk, starmap_chunk as _starmap_chunk, work as _work
+from .._worker import MaybeEncodingError, RemoteTraceback, head as _head, map_chunk as _map_chunk, Mapper as _Mapper, starmap_chunk as _starmap_chunk, work as _work
 from . import TimeoutError, util
 from .._connection import wait
 from .._process import Process
 from .queues import _Items, _pickled, _CAPACITY
-from .reduction import loads
+from .reduction import dumps as _plain_dumps, loads
 from .sharedctypes import RawArray
 from .synchronize import Event
-from .._handle import Handle
+from .._handle import Handle, carrying
 
 __all__ = ["Pool", "AsyncResult", "ApplyResult", "MapResult", "MaybeEncodingError", "RemoteTraceback"]
 
 RUN, CLOSE, TERMINATE = "RUN", "CLOSE", "TERMINATE"
 
 _job_numbers = itertools.count(1)
+
+
+def dumps(function):
+    with carrying(_depot.to_anyone):
+        return _plain_dumps(function)
 
 
 # ---- results ---------------------------------------------------------------------------------------------------------------------------
@@ -86,8 +91,11 @@ class MapResult(ApplyResult):
 
     def _set(self, part, success, value):
         if success and self._success:
-            begin = part * self._chunksize
-            self._value[begin:begin + self._chunksize] = value
+            if self._chunksize == 1:
+                self._value[part] = value
+            else:
+                begin = part * self._chunksize
+                self._value[begin:begin + self._chunksize] = value
         elif not success and self._success:
             self._success, self._value = False, value
         self._left -= 1
@@ -197,7 +205,8 @@ class _Core:
     def put_task(self, job, part, task, timeout):
         """False: there was no room in time. A task that cannot be pickled has failed."""
         try:
-            data = _head.pack(job, part) + _pickled(task)
+            function, arguments = task
+            data = b"".join((_head.pack(job, part, len(function)), function, _pickled(arguments)))
         except Exception as e:
             self.set_result(job, part, False, e)
             return True
@@ -259,7 +268,7 @@ class _Core:
             data = self.results.get(None)
             if not data:
                 return
-            job, part = _head.unpack_from(data)
+            job, part, _ = _head.unpack_from(data)
             try:
                 success, value = loads(memoryview(data)[_head.size:])
             except Exception as e:
@@ -363,7 +372,10 @@ class Pool:
     def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None):
         self._check_running()
         result = ApplyResult(self._core, callback, error_callback)
-        self._core.submit(result._job, (func, tuple(args), dict(kwds)))
+        try:
+            self._core.submit(result._job, (dumps(func), [tuple(args), dict(kwds)] if kwds else tuple(args)))
+        except Exception as e:
+            result._set(0, False, e)
         return result
 
     # ---- many tasks ----------------------------------------------------------------------------------------------------------------------
@@ -387,7 +399,8 @@ class Pool:
             chunksize = -(-len(items) // (self._core.size * 4)) or 1
         result = MapResult(self._core, chunksize, len(items), callback, error_callback)
         if items:
-            parts = ((mapper, (func, items[i:i + chunksize]), {}) for i in range(0, len(items), chunksize))
+            single = _star_parts if mapper is _starmap_chunk else _single_parts
+            parts = single(func, items) if chunksize == 1 else _parts(mapper, func, items, chunksize)
             self._core.submit_many(result._job, parts, None)
         return result
 
@@ -403,11 +416,9 @@ class Pool:
             raise ValueError(f"Chunksize must be 1+, not {chunksize}")
         result = kind(self._core)
         if chunksize == 1:
-            parts = ((func, (item,), {}) for item in iterable)
-            self._core.submit_many(result._job, parts, result._set_length)
+            self._core.submit_many(result._job, _single_parts(func, iterable), result._set_length)
             return result
-        parts = ((_map_chunk, (func, chunk), {}) for chunk in _chunks(iterable, chunksize))
-        self._core.submit_many(result._job, parts, result._set_length)
+        self._core.submit_many(result._job, _chunk_parts(func, iterable, chunksize), result._set_length)
         return (item for chunk in result for item in chunk)
 
     # ---- the end -------------------------------------------------------------------------------------------------------------------------
@@ -438,6 +449,33 @@ class Pool:
 
     def __repr__(self):
         return f"<{type(self).__name__} state={self._core.state} pool_size={self._core.size}>"
+
+
+# The function of a job is pickled once. What it was made for is a task's arguments alone.
+
+
+def _parts(mapper, func, items, chunksize):
+    function = dumps(_Mapper(mapper, func))
+    for i in range(0, len(items), chunksize):
+        yield function, (items[i:i + chunksize],)
+
+
+def _star_parts(func, iterable):
+    function = dumps(func)
+    for item in iterable:
+        yield function, tuple(item)
+
+
+def _single_parts(func, iterable):
+    function = dumps(func)
+    for item in iterable:
+        yield function, (item,)
+
+
+def _chunk_parts(func, iterable, chunksize):
+    function = dumps(_Mapper(_map_chunk, func))
+    for chunk in _chunks(iterable, chunksize):
+        yield function, (chunk,)
 
 
 def _chunks(iterable, size):

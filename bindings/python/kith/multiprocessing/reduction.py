@@ -6,6 +6,7 @@ import pickle
 import sys
 
 from .. import _handle
+from .._sockets import detach
 
 __all__ = ["ForkingPickler", "dump", "dumps", "loads", "register", "send_handle", "recv_handle"]
 
@@ -30,7 +31,8 @@ class ForkingPickler(pickle.Pickler):
         if reducer is not None:
             return reducer(obj)
         if "socket" in sys.modules and isinstance(obj, sys.modules["socket"].socket):
-            return _reduce_socket(obj)
+            from .._sockets import reduce_socket
+            return reduce_socket(obj)
         return NotImplemented
 
     @classmethod
@@ -72,27 +74,6 @@ def dump(obj, file, protocol=pickle.HIGHEST_PROTOCOL):
 
 
 # ---- descriptors and sockets -----------------------------------------------------------------------------------------------------
-
-
-def _reduce_socket(sock):
-    _handle.carrier("a socket")
-    return _rebuild_socket, (_handle.Handle.create("os_handle", sock.fileno()), sock.family, sock.type, sock.proto)
-
-
-def _rebuild_socket(handle, family, type, proto):
-    import socket
-    return socket.socket(family, type, proto, fileno=detach(handle))
-
-
-def detach(handle):
-    """The descriptor (POSIX) or handle (Windows) itself; it is the caller's now."""
-    from .. import _ffi
-    number = ctypes.c_int64()
-    try:
-        _ffi.check(_ffi.lib.os_handle_copy(handle.value, ctypes.byref(number)))
-    finally:
-        handle.close()
-    return number.value
 
 
 class DupFd:
