@@ -17,7 +17,11 @@ namespace bench {
 struct settings {
   bool quick = false;   // only shows that everything runs
   std::string program;  // a small program that does nothing, to be started
+  std::string self;     // this program
 };
+
+// This program ends at once when it is its argument.
+inline constexpr const char* do_nothing_argument = "--nothing";
 
 void bench_floor(table& out, const settings& how);
 void bench_lock(table& out, const settings& how);

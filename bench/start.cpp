@@ -43,26 +43,62 @@ subject starting(const char* name, int count, Start start) {
           }};
 }
 
+// Memory that the parent has written to: what a copy of it, as fork makes, must copy the tables of.
+class touched_memory {
+ public:
+  explicit touched_memory(size_t size) : bytes_(size) {}
+
+ private:
+  std::vector<char> bytes_;  // zeroes, written one by one
+};
+
+constexpr size_t large = size_t{1} << 30;
+
+void bench_function(table& out, const settings& how, int count, int rounds) {
+  std::vector<subject> forked;
+  if (kith_has(KITH_HAS_FORK)) {
+    forked.push_back(starting("kith", count, [] { start_function(KITH_START_FORK); }));
+  }
+  for (const start_yardstick& y : function_yardsticks()) {
+    forked.push_back(starting(y.name, count, [start = y.start] { start(nullptr, nullptr); }));
+  }
+  if (!forked.empty())
+    out.add(measure_in_turns({"start.function", "us", better::smaller, "fork", {}}, 3 * rounds, forked));
+
+  // The same file is run, but as any program.
+  std::vector<subject> spawned{starting("kith", count, [] { start_function(KITH_START_SPAWN); })};
+  for (const start_yardstick& y : program_yardsticks()) {
+    spawned.push_back(
+        starting(y.name, count, [&, start = y.start] { start(how.self.c_str(), do_nothing_argument); }));
+  }
+  out.add(measure_in_turns({"start.spawn", "us", better::smaller, spawned[1].name, {}}, rounds, spawned));
+}
+
+void bench_large_parent(table& out, const settings& how, int count, int rounds) {
+  const auto start = [&] { start_program(how.program.c_str()); };
+  const subject small = starting("kith", count, start);
+  std::vector<subject> parents{small};
+  parents.push_back({"kith, 1 GiB", [=] {
+                       const touched_memory memory(large);
+                       return small.round();
+                     }});
+  out.add(measure_in_turns({"start.parent", "us", better::smaller, "kith", {}}, rounds, parents));
+}
+
 }  // namespace
 
 void bench_start(table& out, const settings& how) {
   const int count = how.quick ? 1 : 5, rounds = how.quick ? 1 : 101;
-  std::vector<subject> functions;
-  const char* const spawn_name = kith_has(KITH_HAS_FORK) ? "kith spawn" : "kith";
-  if (kith_has(KITH_HAS_FORK)) {
-    functions.push_back(starting("kith", count, [] { start_function(KITH_START_FORK); }));
-  }
-  for (const start_yardstick& y : function_yardsticks()) {
-    functions.push_back(starting(y.name, count, [start = y.start] { start(nullptr); }));
-  }
-  functions.push_back(starting(spawn_name, count, [] { start_function(KITH_START_SPAWN); }));
-  out.add(measure_in_turns({"start.function", "us", better::smaller, "fork", {}}, rounds, functions));
+  bench_function(out, how, count, rounds);
 
   std::vector<subject> programs{starting("kith", count, [&] { start_program(how.program.c_str()); })};
   for (const start_yardstick& y : program_yardsticks()) {
-    programs.push_back(starting(y.name, count, [&, start = y.start] { start(how.program.c_str()); }));
+    programs.push_back(
+        starting(y.name, count, [&, start = y.start] { start(how.program.c_str(), nullptr); }));
   }
-  out.add(measure_in_turns({"start.program", "us", better::smaller, "vfork+exec", {}}, rounds, programs));
+  out.add(measure_in_turns({"start.program", "us", better::smaller, programs[1].name, {}}, rounds, programs));
+
+  if (!how.quick) bench_large_parent(out, how, 20, 11);
 }
 
 }  // namespace bench

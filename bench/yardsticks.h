@@ -21,7 +21,7 @@ std::span<const lock_yardstick> lock_yardsticks();
 // Starts a process and waits for its end.
 struct start_yardstick {
   const char* name;
-  void (*start)(const char* program);
+  void (*start)(const char* program, const char* argument);  // argument may be nullptr
 };
 std::span<const start_yardstick> function_yardsticks();
 std::span<const start_yardstick> program_yardsticks();

@@ -74,7 +74,7 @@ bool meant_for_us() {
   for (;;) {
     // Acquire, with the release of the port: the numbers of the handles were written before.
     const uint32_t pid = state().child_pid.load(std::memory_order_acquire);
-    if (pid != 0) return pid == platform::self().pid();
+    if (pid != 0) return pid == platform::own_pid();
     if (passed(until, platform::clock_now())) return false;
     uv_sleep(1);
   }

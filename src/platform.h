@@ -79,6 +79,7 @@ inline identity self() {
   return bits != 0 ? identity{bits} : find_self();
 }
 
+uint32_t own_pid();  // alone: costs next to nothing, where self() may have to look into files
 liveness alive(identity who);
 // current_thread() is in platform_types.h, inline: differs between the living threads of this process, and costs next to nothing.
 uint64_t pid_namespace();  // pids mean the same processes where this is equal; 0: cannot be told

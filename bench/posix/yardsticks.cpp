@@ -87,7 +87,7 @@ void await_end(pid_t child) {
        "child");
 }
 
-void start_by_fork(const char*) {
+void start_by_fork(const char*, const char*) {
   const pid_t child = fork();
   if (child == 0) _exit(0);
   await_end(child);
@@ -95,8 +95,8 @@ void start_by_fork(const char*) {
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"  // Apple's opinion of vfork
-void start_by_vfork(const char* program) {
-  char* const argv[] = {const_cast<char*>(program), nullptr};
+void start_by_vfork(const char* program, const char* argument) {
+  char* const argv[] = {const_cast<char*>(program), const_cast<char*>(argument), nullptr};
   const pid_t child = vfork();
   if (child == 0) {
     execve(program, argv, environ);
@@ -106,8 +106,8 @@ void start_by_vfork(const char* program) {
 }
 #pragma GCC diagnostic pop
 
-void start_by_posix_spawn(const char* program) {
-  char* const argv[] = {const_cast<char*>(program), nullptr};
+void start_by_posix_spawn(const char* program, const char* argument) {
+  char* const argv[] = {const_cast<char*>(program), const_cast<char*>(argument), nullptr};
   pid_t child = -1;
   need(posix_spawn(&child, program, nullptr, nullptr, argv, environ) == 0, "posix_spawn");
   await_end(child);

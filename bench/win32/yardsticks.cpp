@@ -11,8 +11,9 @@ namespace bench {
 
 namespace {
 
-void start_by_create_process(const char* program) {
+void start_by_create_process(const char* program, const char* argument) {
   std::string line = std::string("\"") + program + "\"";
+  if (argument != nullptr) line += std::string(" ") + argument;
   STARTUPINFOA how{};
   how.cb = sizeof how;
   PROCESS_INFORMATION child{};

@@ -108,6 +108,8 @@ kith_status list_kept(const spawn_plan& plan, buffer<int>& out) {
 
 }  // namespace
 
+uint32_t own_pid() { return static_cast<uint32_t>(getpid()); }
+
 kith_status make_absolute(text& path) {
   if (path[0] == '/') return KITH_OK;
   text folder;

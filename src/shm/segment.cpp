@@ -88,6 +88,14 @@ bool elements_fit(const segment_header& header, segment_kind kind) {
   }
 }
 
+// The one pid in a bootstrap segment was written by the child itself, and to find out the namespace costs a tenth of its start.
+bool names_processes(segment_kind kind) { return kind != segment_kind::bootstrap; }
+
+bool is_elsewhere(uint64_t pid_namespace) {
+  const uint64_t here = platform::pid_namespace();
+  return pid_namespace != 0 && here != 0 && pid_namespace != here;
+}
+
 }  // namespace
 
 uint32_t state_size_of(segment_kind kind) {
@@ -121,7 +129,7 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
   header.data_size = plan.data_size;
   header.type = plan.type;
   header.element_size = plan.element_size;
-  header.pid_namespace = platform::pid_namespace();
+  if (names_processes(plan.kind)) header.pid_namespace = platform::pid_namespace();
   if (kith_status status = platform::random_bytes(header.id, sizeof header.id); status != KITH_OK)
     return status;
 
@@ -159,8 +167,7 @@ kith_status segment_attach(platform::native_handle&& object, segment_kind kind, 
     const bool writable = made.memory.writable || kind == segment_kind::memory;
     const bool fits = places.total != 0 && places.total <= made.memory.size;
     if (header_is_ours(header, kind) && elements_fit(header, kind) && writable && fits) {
-      const uint64_t here = platform::pid_namespace();
-      const bool foreign = header.pid_namespace != 0 && here != 0 && header.pid_namespace != here;
+      const bool foreign = names_processes(kind) && is_elsewhere(header.pid_namespace);
       status = foreign ? KITH_E_UNSUPPORTED : open_waiting(made, header, places);
       if (status == KITH_OK) fill_in(made, header, places);
     }

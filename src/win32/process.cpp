@@ -16,6 +16,8 @@ kith_status end_process(const process& self, uint32_t exit_code) {
 
 kith_status process_fork(bool, process&, fork_side&) { return KITH_E_UNSUPPORTED; }
 
+uint32_t own_pid() { return GetCurrentProcessId(); }
+
 int64_t process_id(const process& self) { return self.pid; }
 
 kith_status process_terminate(const process& self) { return end_process(self, exit_code_terminated); }

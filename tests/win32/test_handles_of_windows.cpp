@@ -113,6 +113,16 @@ TEST_CASE_FIXTURE(nothing_leaks,
     CHECK_STATUS(start("notepad", path), KITH_E_NOT_FOUND);  // CreateProcessW would find it
   }
   CHECK_OK(start("kith-found", "."));
+  // Our PATH counts, not the one that the child will have.
+  SetEnvironmentVariableW(L"PATH", std::filesystem::path(one.path()).c_str());
+  const std::string theirs = "PATH=" + other.path();
+  const char* const env[] = {theirs.c_str(), nullptr};
+  const test::argument_list program({"kith-found", "--child=exit", "6"});
+  auto options = test::defaults<kith_process_options>();
+  options.argv = program.argv();
+  options.env = env;
+  kith_process* child = test::untouched<kith_process>();
+  CHECK_STATUS(kith_process_spawn(&options, &child), KITH_E_NOT_FOUND);
   std::filesystem::current_path(here);
   SetEnvironmentVariableW(L"PATH", before);
 }
