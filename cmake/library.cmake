@@ -46,10 +46,12 @@ add_library(kith::kith_shared ALIAS kith_shared)
 kith_set_library_flags(kith_shared)
 kith_set_usage(kith_shared)
 target_compile_definitions(kith_shared PUBLIC KITH_SHARED)
+file(STRINGS ${PROJECT_SOURCE_DIR}/include/kith/kith.h abi REGEX "KITH_ABI_VERSION = ")
+string(REGEX MATCH "[0-9]+" abi ${abi})
 set_target_properties(kith_shared PROPERTIES
   OUTPUT_NAME kith
-  VERSION ${PROJECT_VERSION}
-  SOVERSION ${PROJECT_VERSION_MAJOR}
+  VERSION ${abi}.${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+  SOVERSION ${abi}
   LINKER_LANGUAGE C) # so that the C++ runtime is not linked
 if(WIN32)
   set_target_properties(kith_shared PROPERTIES PREFIX "")

@@ -7,10 +7,17 @@ if(Python3_FOUND)
   add_test(NAME "check: source tree" COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_tree.py)
 endif()
 
+# What ./dev api has written is what the header says, and the ABI of a version has only grown.
+if(Python3_FOUND)
+  add_test(NAME "check: api" COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/api.py --check)
+  set_tests_properties("check: api" PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: ")
+endif()
+
 # A sanitizer adds symbols of its own.
 if(Python3_FOUND AND CMAKE_NM AND NOT KITH_SANITIZED)
   add_test(NAME "check: symbols" COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/check_symbols.py
-    --nm ${CMAKE_NM} --static $<TARGET_FILE:kith> --shared $<TARGET_FILE:kith_shared>)
+    --nm ${CMAKE_NM} --static $<TARGET_FILE:kith> --shared $<TARGET_FILE:kith_shared>
+    --api ${PROJECT_SOURCE_DIR}/api/kith.json)
 endif()
 
 # A sanitized library wants sanitized programs, which a stranger's project does not build.

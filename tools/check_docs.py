@@ -63,7 +63,7 @@ def check(document, write, offences):
 def main():
     write = sys.argv[1:] == ["--write"]
     offences = []
-    documents = [path for path in (ROOT / "README.md", ROOT / "docs" / "guide.md") if path.is_file()]
+    documents = [path for path in (ROOT / "README.md", ROOT / "docs" / "guide.md", ROOT / "docs" / "ffi.md") if path.is_file()]
     blocks = sum(check(document, write, offences) for document in documents)
     for offence in offences:
         print(offence)

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Looks whether a C program can link the libraries.
 
-The static library must ask for no symbol of the C++ runtime, and for no wall clock; the shared one must export kith_* and nothing else,
-and must not be linked with the C++ runtime either.
+The static library must ask for no symbol of the C++ runtime, and for no wall clock; the shared one must export the functions of
+kith.h (api/kith.json) and nothing else, and must not be linked with the C++ runtime either.
 """
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -49,16 +50,18 @@ def exported(nm, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for option in ("--nm", "--static", "--shared"):
+    for option in ("--nm", "--static", "--shared", "--api"):
         parser.add_argument(option, required=True)
     options = parser.parse_args()
 
     offences = [f"{options.static} asks for {name}"
                 for pattern in (CXX_RUNTIME, WALL_CLOCK) for name in wanted(options.nm, options.static, pattern)]
     names = exported(options.nm, options.shared)
-    offences += [f"{options.shared} exports {name}" for name in sorted(names) if not re.match(r"^_?kith_", name)]
-    if not names:
-        offences.append(f"{options.shared} exports nothing")
+    with open(options.api, encoding="utf-8") as file:
+        functions = {each["name"] for each in json.load(file)["functions"]}
+    names = {name[1:] if name.startswith("_kith") else name for name in names}
+    offences += [f"{options.shared} exports {name}" for name in sorted(names - functions)]
+    offences += [f"{options.shared} does not export {name}" for name in sorted(functions - names)]
     for offence in offences:
         print(offence)
     print(f"{len(names)} functions exported, {len(offences)} offences")

@@ -10,6 +10,7 @@ have() {
     doctest) ls /usr/include/doctest/doctest.h || ls /usr/local/include/doctest/doctest.h ||
       ls /opt/homebrew/include/doctest/doctest.h ;;
     python) command -v python3 ;;
+    libclang) python3 tools/api.py --check | grep -qv 'skipped: ' ;;
     mingw) command -v x86_64-w64-mingw32-g++-posix || command -v x86_64-w64-mingw32-g++ ;;
     wine) command -v wine64 || command -v wine || command -v /usr/lib/wine/wine64 ;;
     *) command -v "$1" ;;
@@ -26,6 +27,7 @@ basic  pkg-config    pkg-config                 pkgconf-pkg-config  pkgconf     
 basic  libuv         libuv1-dev                 libuv-devel         libuv          libuv
 basic  doctest       doctest-dev                doctest-devel       doctest        doctest
 basic  python        python3                    python3             python         python3
+api    libclang      python3-clang              python3-clang       clang          -
 clang  clang         clang                      clang               clang          -
 format clang-format  clang-format               clang-tools-extra   clang          clang-format
 tidy   clang-tidy    clang-tidy                 clang-tools-extra   clang          -
