@@ -24,11 +24,13 @@ function findKoffi(folder) {
 function load(library, koffi) {
   koffi.struct("kith_share", { name: "const char *", object: "void *" });
   koffi.struct("kith_exit", { kind: "int32", reserved: "int32", code: "int64" });
+  koffi.struct("kith_stdio", { what: "uint32", reserved: "uint32", path: "const char *", handle: "int64" });
   koffi.struct("kith_process_options", {
     struct_size: "uint32", flags: "uint32", argv: "const char **", entry: "void *", entry_name: "const char *",
     argument: "const void *", argument_size: "size_t", start: "uint32", reserved: "uint32",
     shares: "kith_share *", share_count: "size_t", env: "const char **", cwd: "const char *",
     library: "const char *", symbol: "const char *", host: "const char *",
+    std_in: "kith_stdio", std_out: "kith_stdio", std_err: "kith_stdio",
   });
   const kith = koffi.load(library);
   const text = kith.func("const char *kith_status_text(int32 status)");

@@ -22,6 +22,10 @@ class Share(Structure):
     _fields_ = [("name", c_char_p), ("object", c_void_p)]
 
 
+class Stdio(Structure):
+    _fields_ = [("what", c_uint32), ("reserved", c_uint32), ("path", c_char_p), ("handle", c_int64)]
+
+
 class ProcessOptions(Structure):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -40,6 +44,9 @@ class ProcessOptions(Structure):
         ("library", c_char_p),
         ("symbol", c_char_p),
         ("host", c_char_p),
+        ("std_in", Stdio),
+        ("std_out", Stdio),
+        ("std_err", Stdio),
     ]
 
 

@@ -6,6 +6,7 @@
 #include "channel.h"
 #include "object.h"
 #include "segment_object.h"
+#include "stream_object.h"
 #include "waiting.h"
 
 namespace kith {
@@ -55,6 +56,7 @@ void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptor
   buffer<uint64_t> keep;
   if (!copy_given_handles(boot, keep)) platform::exit_now(code_of_no_entry);
   channel_forget_all();
+  stream_forget_all();
   keep_mappings_only();
   if (keep_descriptors) {
     process_forget_all();

@@ -31,6 +31,7 @@ enum class object_kind : uint32_t {
   barrier = 10,
   cancel = 11,
   queue = 12,
+  stream = 13,
   pool = 14,
   os_handle = 18,
   worker = 24,     // of a pool, in the worker's process

@@ -15,7 +15,7 @@
 #include "buffer.h"
 #include "deadline.h"
 #include "identity.h"
-#include "platform_types.h"  // the port's own: native_handle, memory, stream, process
+#include "platform_types.h"  // the port's own: native_handle, memory, stream, pipe, process
 #include "shm/parcel_slot.h"
 #include "shm/wait_area.h"
 
@@ -227,6 +227,34 @@ kith_status library_path(const char* library, text& out);
 // loaded; KITH_E_NO_FUNCTION: it exports no such name.
 kith_status symbol_resolve(const char* library, const char* symbol, kith_entry& out);
 
+// ---- stdio.cpp: what the standard streams of a child can be --------------------------------------------------------------------
+
+// Where one stands, as KITH_STDIN, KITH_STDOUT and KITH_STDERR count.
+inline constexpr size_t standard_streams = 3;
+kith_status stdio_open_null(size_t which, native_handle& out);
+// For reading where it is stdin. The file is made where there is none, else emptied unless `append`.
+kith_status stdio_open_file(size_t which, const char* path, bool append, native_handle& out);
+kith_status stdio_copy(int64_t handle, native_handle& out);    // KITH_E_MISMATCH: it can be no stream
+kith_status stdio_copy_own(size_t which, native_handle& out);  // KITH_E_NOT_FOUND: this process has none
+// In a forked child: those that are there become its standard streams.
+void stdio_install(const native_handle* const (&standard)[standard_streams]);
+
+// ---- pipe.cpp: our ends of the pipes that are standard streams of children ---------------------------------------------------
+
+enum class pipe_use { read, write };  // what we do with our end
+// A program expects what is usual: theirs waits in each read and write.
+kith_status pipe_create(pipe_use ours, pipe& out, native_handle& theirs);
+// Never wait. On KITH_OK it was at least a byte. KITH_E_TIMEOUT: nothing is there, or no room; KITH_E_CLOSED: the other side has ended. No
+// SIGPIPE comes of it.
+kith_status pipe_read(pipe& self, void* out, size_t capacity, size_t& got);
+kith_status pipe_write(pipe& self, const void* data, size_t size, size_t& put);
+// Whether a read or write would not be KITH_E_TIMEOUT, as far as the OS tells. From a look that says no on, the handle becomes ready.
+bool pipe_is_ready(pipe& self);
+size_t pipe_available(pipe& self);  // bytes to be read
+// For reading, or for writing as `self` is used. KITH_E_UNSUPPORTED: there is none, and one has to try again and again.
+kith_status pipe_poll_handle(pipe& self, int64_t& out);
+void pipe_close(pipe& self);
+
 // ---- process.cpp, spawn.cpp, exit.cpp ----------------------------------------------------------------------------------------
 
 struct passed_handle {
@@ -240,9 +268,10 @@ struct spawn_plan {
       nullptr;  // nullptr: this program again (its argv[0] is then the path of the program)
   const char* const* env =
       nullptr;  // the whole environment, "NAME=value", ends with nullptr; nullptr: this process's own
-  const char* cwd = nullptr;  // nullptr: this process's own
-  bool batch_files = false;   // Windows: argv[0] may be one
-  bool detached = false;      // it lives on when we end; otherwise the OS ends it then, where the OS can
+  const char* cwd = nullptr;                             // nullptr: this process's own
+  const native_handle* standard[standard_streams] = {};  // of the child; nullptr: as this process has it
+  bool batch_files = false;                              // Windows: argv[0] may be one
+  bool detached = false;  // it lives on when we end; otherwise the OS ends it then, where the OS can
   const native_handle* bootstrap =
       nullptr;  // reaches the child under handle_number(*bootstrap); nullptr: none
   passed_handle* passed = nullptr;

@@ -20,8 +20,9 @@ kith_status arm(object& self, uint32_t events) {
   if (self.type->kind == object_kind::process && !process_is_ours(self)) return KITH_E_INVALID;
   const kith_status status = object_poll_handle(self, listener::loop, events, handle);
   if (status != KITH_OK) return status == KITH_E_UNSUPPORTED ? KITH_E_MISMATCH : status;
-  // A channel looks itself, when it is armed.
-  if (self.type->kind == object_kind::channel) return object_raise(self, listener::loop, events);
+  // These look themselves, when they are armed.
+  const bool arms_itself = self.type->kind == object_kind::channel || self.type->kind == object_kind::stream;
+  if (arms_itself) return object_raise(self, listener::loop, events);
   if (object_ready(self, events) != 0) return KITH_E_BUSY;
   const bool quieted = object_quiet(self, listener::loop, events);
   (void)object_raise(self, listener::loop, events);
@@ -36,7 +37,7 @@ template <class Call>
 kith_status with_object(const void* handle, Call call) {
   object* self = nullptr;
   if (const kith_status status = handle_pin_any(handle, self); status != KITH_OK) return status;
-  const kith_status status = events_of(self->type->kind) == 0 ? KITH_E_MISMATCH : call(*self);
+  const kith_status status = events_of(*self) == 0 ? KITH_E_MISMATCH : call(*self);
   handle_unpin(handle);
   return status;
 }
@@ -63,11 +64,15 @@ kith_status kith_pool_poll_handle(kith_pool* pool, int64_t* out_handle) {
   return handle_of(pool, object_kind::pool, out_handle);
 }
 
+kith_status kith_stream_poll_handle(kith_stream* stream, int64_t* out_handle) {
+  return handle_of(stream, object_kind::stream, out_handle);
+}
+
 kith_status kith_poll_arm(const void* object, uint32_t events) {
   if ((events & ~both_events) != 0) return KITH_E_INVALID;
   const uint32_t wanted = events == 0 ? uint32_t{KITH_WAIT_READ} : events;
   return with_object(object, [&](kith::object& self) {
-    return (wanted & ~events_of(self.type->kind)) != 0 ? KITH_E_MISMATCH : arm(self, wanted);
+    return (wanted & ~events_of(self)) != 0 ? KITH_E_MISMATCH : arm(self, wanted);
   });
 }
 

@@ -8,6 +8,7 @@
 #include "boot.h"
 #include "channel.h"
 #include "child.h"
+#include "child_stdio.h"
 #include "entry.h"
 #include "environment.h"
 #include "host.h"
@@ -30,6 +31,7 @@ constexpr int64_t code_of_kill = 9;
 struct process_object : object {
   identity parent;  // who started it; in a forked child, the copy of the object is good for close only
   platform::process process;
+  process_streams streams;
   shm::segment boot;  // of a child that runs a function: says how far it came
   bool runs_function = false;
   bool hosted = false;   // of a library, by kith-host
@@ -111,7 +113,8 @@ kith_status make_process(void** out_handle, process_object** out) {
   return KITH_OK;
 }
 
-kith_status start_program(const kith_process_options& wanted, given_shares& shares, process_object& self) {
+kith_status start_program(const kith_process_options& wanted, given_shares& shares, const stdio_plan& streams,
+                          process_object& self) {
   boot_plan plan;
   if (kith_status status = plan_boot(wanted, plan); status != KITH_OK) return status;
   platform::spawn_plan spawn;
@@ -131,6 +134,7 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
     status = environment_build(clean, wanted.env, needs_boot ? boot.variable.data() : nullptr, variables);
     spawn.env = variables.lines.data();
   }
+  streams.fill_in(spawn.standard);
   spawn.argv = wanted.argv;
   spawn.cwd = wanted.cwd;
   spawn.detached = (wanted.flags & KITH_PROCESS_DETACHED) != 0;
@@ -150,7 +154,8 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
 }
 
 // The function was looked for in this process, which is the same program: the child need not look again.
-kith_status start_fork(const kith_process_options& wanted, given_shares& shares, process_object& self) {
+kith_status start_fork(const kith_process_options& wanted, given_shares& shares, const stdio_plan& streams,
+                       process_object& self) {
   boot_plan plan;
   plan.run = shm::run_kind::name;
   plan.entry_name = wanted.entry_name != nullptr ? wanted.entry_name : "-";
@@ -167,6 +172,9 @@ kith_status start_fork(const kith_process_options& wanted, given_shares& shares,
   const bool detached = (wanted.flags & KITH_PROCESS_DETACHED) != 0;
   kith_status status = platform::process_fork(detached, self.process, side);
   if (status == KITH_OK && side == platform::fork_side::child) {
+    const platform::native_handle* standard[platform::standard_streams];
+    streams.fill_in(standard);
+    platform::stdio_install(standard);
     child_run_forked(boot, entry, (wanted.flags & KITH_PROCESS_KEEP_DESCRIPTORS) != 0);
   }
   return status;
@@ -259,6 +267,10 @@ kith_status demand_and_await(const demand& wanted, process_object& self, int64_t
 
 bool process_is_ours(const object& self) { return is_ours(static_cast<const process_object&>(self)); }
 
+process_streams& streams_of(object& process) { return static_cast<process_object&>(process).streams; }
+
+kith_exit process_reap(object& process) { return collect(static_cast<process_object&>(process)); }
+
 bool process_has_ended(object& object) {
   const process_object& self = static_cast<process_object&>(object);
   return self.collected.load(std::memory_order_acquire) ||
@@ -320,17 +332,20 @@ kith_status kith_process_spawn(const kith_process_options* options, kith_process
   given_shares shares;
   if (kith_status status = shares.add_all(wanted.shares, wanted.share_count); status != KITH_OK)
     return status;
+  stdio_plan streams;
+  if (kith_status status = streams.prepare(wanted); status != KITH_OK) return status;
   void* handle = nullptr;
   process_object* self = nullptr;
   kith_status status = make_process(&handle, &self);
   if (status != KITH_OK) return status;
   const bool forks = wanted.start == KITH_START_FORK;
-  status = forks ? start_fork(wanted, shares, *self) : start_program(wanted, shares, *self);
+  status = forks ? start_fork(wanted, shares, streams, *self) : start_program(wanted, shares, streams, *self);
   if (status != KITH_OK) {
     handle_close(handle, object_kind::process);
     return status;
   }
   shares.moved();
+  streams.move_to(self->streams);
   *out = static_cast<kith_process*>(handle);
   return KITH_OK;
 }

@@ -50,8 +50,9 @@ kith_status stream_handle_of(channel_object& self, int64_t& out) {
 
 }  // namespace
 
-uint32_t events_of(object_kind kind) {
-  switch (kind) {
+uint32_t events_of(const object& self) {
+  switch (self.type->kind) {
+    case object_kind::stream: return stream_events(self);
     case object_kind::process:
     case object_kind::pool:
     case object_kind::event: return KITH_WAIT_READ;
@@ -69,6 +70,7 @@ uint32_t object_ready(object& self, uint32_t events) {
     case object_kind::event: return event_is_ready(self) ? events : 0;
     case object_kind::queue: return queue_is_ready(self, events);
     case object_kind::pool: return pool_is_ready(self) ? events : 0;
+    case object_kind::stream: return stream_is_ready(self) ? events : 0;
     case object_kind::channel: return channel_ready(static_cast<channel_object&>(self), events);
     default: return 0;
   }
@@ -86,6 +88,7 @@ bool object_hint(object& self, uint32_t events) {
 kith_status object_poll_handle(object& self, listener who, uint32_t event, int64_t& out) {
   switch (self.type->kind) {
     case object_kind::process: return process_handle_to_poll(self, out);
+    case object_kind::stream: return stream_handle_to_poll(self, out);
     case object_kind::channel: return stream_handle_of(static_cast<channel_object&>(self), out);
     default: return bell_handle(*bells_of(self), bell_for(who, event), out);
   }
@@ -104,6 +107,7 @@ kith_status object_raise(object& self, listener who, uint32_t events) {
     case object_kind::event: event_raise(self); return KITH_OK;
     case object_kind::queue: queue_raise(self, who, events); return KITH_OK;
     case object_kind::pool: pool_raise(self); return KITH_OK;
+    case object_kind::stream: return stream_is_ready(self) ? KITH_E_BUSY : KITH_OK;
     case object_kind::channel: return channel_arm(static_cast<channel_object&>(self), events);
     default: return KITH_OK;
   }

@@ -12,8 +12,8 @@ namespace kith {
 
 inline constexpr uint32_t both_events = KITH_WAIT_READ | KITH_WAIT_WRITE;
 
-// The events that an object of that kind has; 0: it cannot be waited for together with others.
-uint32_t events_of(object_kind kind);
+// The events that an object has; 0: it cannot be waited for together with others.
+uint32_t events_of(const object& self);
 
 // Which of the events are there. Takes nothing. Of a process, and of a channel where there is nothing: a system call.
 uint32_t object_ready(object& self, uint32_t events);
@@ -26,8 +26,8 @@ enum class listener { call, loop };
 // The handle that becomes ready once it is armed. KITH_E_UNSUPPORTED: there is none.
 kith_status object_poll_handle(object& self, listener who, uint32_t event, int64_t& out);
 
-// The steps of arming, in this order: quieting, raising, a heavy fence, a look; see shm/poll_flag.h. A channel takes all of them in
-// object_raise, so that KITH_E_BUSY may be the answer; the others answer KITH_OK.
+// The steps of arming, in this order: quieting, raising, a heavy fence, a look; see shm/poll_flag.h. A channel and a stream
+// take all of them in object_raise, so that KITH_E_BUSY may be the answer; the others answer KITH_OK.
 bool object_quiet(object& self, listener who, uint32_t events);  // whether it had been rung
 kith_status object_raise(object& self, listener who, uint32_t events);
 // Something is there, though it was quieted: others may not have heard the ring.
@@ -46,6 +46,11 @@ void event_raise(object& self);
 // queue.cpp
 uint32_t queue_is_ready(object& self, uint32_t events);
 void queue_raise(object& self, listener who, uint32_t events);
+
+// stream_object.cpp
+uint32_t stream_events(const object& self);  // the one that it has: it goes one way
+bool stream_is_ready(object& self);
+kith_status stream_handle_to_poll(object& self, int64_t& out);
 
 // process.cpp
 bool process_is_ours(const object& self);

@@ -68,7 +68,11 @@ bool wait_room::reserve(size_t count) {
 }
 
 bool is_process(const waited& each) { return each.self->type->kind == object_kind::process; }
-bool is_channel(const waited& each) { return each.self->type->kind == object_kind::channel; }
+// It looks itself when it is armed, and has one handle for both events.
+bool arms_itself(const waited& each) {
+  const object_kind kind = each.self->type->kind;
+  return kind == object_kind::channel || kind == object_kind::stream;
+}
 
 class wait_call {
  public:
@@ -144,7 +148,7 @@ kith_status wait_call::take_object(const kith_wait_item& item, waited& out) {
   if (const kith_status status = handle_pin_any(item.object, found); status != KITH_OK) return status;
   out.self = found;
   out.handle = item.object;
-  if ((out.events & ~events_of(found->type->kind)) != 0) return KITH_E_MISMATCH;
+  if ((out.events & ~events_of(*found)) != 0) return KITH_E_MISMATCH;
   if (is_process(out) && !process_is_ours(*found)) return KITH_E_INVALID;
   return add_slots(out);
 }
@@ -182,11 +186,11 @@ bool wait_call::was_rung(const waited& each) const {
   return false;
 }
 
-// To look at a process or channel costs a system call, which is spared where its handle would have told.
+// To look at a process, channel or stream costs a system call, which is spared where its handle would have told.
 uint32_t wait_call::ready_of(const waited& each) const {
   const bool rung = was_rung(each);
   if (each.self == nullptr) return rung ? platform::wait_slot_ready(room_.slots[each.first_slot]) : 0;
-  const bool is_told = (is_process(each) && each.slot_count != 0) || (is_channel(each) && each.armed);
+  const bool is_told = (is_process(each) && each.slot_count != 0) || (arms_itself(each) && each.armed);
   const bool may_skip = is_told && !rung && (is_process(each) || !all_looked_);
   if (may_skip && !each.self->closed.load(std::memory_order_seq_cst)) return 0;
   return object_ready(*each.self, each.events);
@@ -251,24 +255,26 @@ void wait_call::listen() {
     each.first_slot = slot_count_;
     for (const uint32_t event : {uint32_t{KITH_WAIT_READ}, uint32_t{KITH_WAIT_WRITE}}) {
       int64_t handle = 0;
-      const bool is_second_of_channel = is_channel(each) && each.slot_count != 0;
-      if ((each.events & event) == 0 || is_second_of_channel) continue;
+      const bool is_second_of_one = arms_itself(each) && each.slot_count != 0;
+      if ((each.events & event) == 0 || is_second_of_one) continue;
       if (object_poll_handle(*each.self, listener::call, event, handle) != KITH_OK) {
         must_look_ = true;
         continue;
       }
       ++each.slot_count;
+      // A pipe itself is waited for; of everything else the handle is one that becomes readable.
+      const bool is_stream = each.self->type->kind == object_kind::stream;
       (void)platform::wait_slot_set(room_.slots[slot_count_++], platform::wait_for::handle, handle,
-                                    KITH_WAIT_READ);
+                                    is_stream ? event : uint32_t{KITH_WAIT_READ});
     }
   }
   hear_cancel();
 }
 
 // What was not rung is still armed; only the flags of shared bells are raised each time, as others may have taken them down. A
-// channel that cannot be armed has something to tell, or to say why.
+// channel or stream that cannot be armed has something to tell, or to say why.
 void wait_call::arm_one(waited& each) {
-  if (is_channel(each) && each.armed && !was_rung(each)) return;
+  if (arms_itself(each) && each.armed && !was_rung(each)) return;
   each.armed = object_raise(*each.self, listener::call, each.events) == KITH_OK;
 }
 
@@ -289,7 +295,7 @@ bool wait_call::arm() {
   for (size_t i = 0; i < count_; ++i) {
     waited& each = room_.items[i];
     if (each.self == nullptr || is_process(each)) continue;
-    const bool there = is_channel(each) ? !each.armed : object_ready(*each.self, each.events) != 0;
+    const bool there = arms_itself(each) ? !each.armed : object_ready(*each.self, each.events) != 0;
     if (there && each.quieted) object_ring_again(*each.self, listener::call, each.events);
     if (there) nothing = false;
   }

@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "support.h"
+#include "child_streams.h"
 
 namespace test {
 namespace {
@@ -110,6 +110,8 @@ int count_handles(const arguments&) {
   return count >= 203 ? 200 : static_cast<int>(count) - 3;
 }
 
+int copy(const arguments&) { return copies(nullptr, 0); }
+
 struct named_role {
   const char* name;
   int (*run)(const arguments&);
@@ -127,6 +129,7 @@ constexpr named_role roles[] = {
     {"stay", stay},
     {"crash", die},
     {"count_handles", count_handles},
+    {"copy", copy},
 };
 
 constexpr std::string_view prefix = "--child=";

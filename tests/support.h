@@ -118,6 +118,7 @@ using channel = owner<kith_channel, kith_channel_close>;
 using queue = owner<kith_queue, kith_queue_close>;
 using pool = owner<kith_pool, kith_pool_close>;
 using worker = owner<kith_worker, kith_worker_close>;
+using stream = owner<kith_stream, kith_stream_close>;
 
 array make_array(kith_type type, size_t count);
 value make_value(kith_type type);

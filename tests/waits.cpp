@@ -148,6 +148,49 @@ kith_status wait_for_process(endless_waits& on, int64_t timeout_ms) {
   return status;
 }
 
+kith_status wait_for_bytes(endless_waits& on, int64_t timeout_ms) {
+  char byte = 'x';
+  size_t size = 77;
+  const kith_status status = kith_stream_read(on.from_child, &byte, 1, &size, timeout_ms);
+  CHECK(size == 77);
+  return status;
+}
+
+kith_status wait_for_room_in_a_pipe(endless_waits& on, int64_t timeout_ms) {
+  size_t written = 77;
+  const kith_status status = kith_stream_write(on.to_child, large.data(), large.size(), &written, timeout_ms);
+  CHECK(written == (status == KITH_E_INVALID ? 77 : 0));
+  return status;
+}
+
+kith_status wait_for_conversation(endless_waits& on, int64_t timeout_ms) {
+  kith_exit end{-77, 0, -77};
+  const kith_status status = kith_process_communicate(on.child, nullptr, timeout_ms, &end);
+  CHECK((end.kind == -77) == (status != KITH_OK));
+  return status;
+}
+
+// Until the pipe is full.
+void fill_pipe(kith_stream* stream) {
+  const std::string all(2'000'000, 'x');
+  size_t written = 0;
+  REQUIRE_STATUS(kith_stream_write(stream, all.data(), all.size(), &written, 0), KITH_E_TIMEOUT);
+  REQUIRE(written != 0);
+}
+
+process start_staying_child(kith_channel* line) {
+  const argument_list program = role({"stay"});
+  const kith_share given = {"line", line};
+  auto options = defaults<kith_process_options>();
+  options.argv = program.argv();
+  options.shares = &given;
+  options.share_count = 1;
+  options.std_in.what = options.std_out.what = KITH_STDIO_PIPE;
+  process child;
+  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  return child;
+}
+
 void come_to_the_barrier(endless_waits& on) {
   on.other_party = std::thread([&on] { CHECK(kith_barrier_wait(on.lonely, generous, nullptr) >= KITH_OK); });
   CHECK(becomes_true([&on] { return kith_barrier_waiting(on.lonely) == 1; }));
@@ -196,10 +239,19 @@ const std::vector<wait_kind> kinds_of_waits = {
      [](endless_waits& on) { CHECK_OK(kith_queue_put(on.nothing_there, "hello", 5, 0)); }},
     {"queue, full", wait_for_place, [](endless_waits& on) { kith_queue_close(on.no_room); }, make_a_place},
     {"queue, tasks", wait_for_tasks, [](endless_waits& on) { kith_queue_close(on.undone); }, do_the_task},
+    {"stream, empty", wait_for_bytes, [](endless_waits& on) { kith_stream_close(on.from_child); }, nullptr},
+    {"stream, full", wait_for_room_in_a_pipe, [](endless_waits& on) { kith_stream_close(on.to_child); },
+     nullptr},
+    {"communicate", wait_for_conversation, [](endless_waits& on) { kith_process_close(on.child); }, nullptr},
     {"process", wait_for_process, [](endless_waits& on) { kith_process_close(on.child); }, end_child},
 };
 
 endless_waits::endless_waits() {
+  child = start_staying_child(line.b);
+  pid = kith_process_id(child);
+  REQUIRE_OK(kith_process_take_stream(child, KITH_STDIN, to_child.out()));
+  REQUIRE_OK(kith_process_take_stream(child, KITH_STDOUT, from_child.out()));
+  fill_pipe(to_child);
   REQUIRE(hear(line.a, "ready"));
   REQUIRE_OK(kith_lock_acquire(held, 0));
   REQUIRE_OK(kith_semaphore_acquire(empty, 0));

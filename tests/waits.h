@@ -48,9 +48,11 @@ class endless_waits {
   queue no_room = make_queue(4096);
   queue undone = make_queue(0, KITH_QUEUE_TASKS);
   channel_pair line = make_channel();
-  process child = start_role({"stay"}, {{"line", line.b}});
+  process child;  // with pipes that it neither reads nor writes
+  stream to_child;
+  stream from_child;
   std::thread other_party;  // of the barrier, when it is let go
-  const int64_t pid = kith_process_id(child);
+  int64_t pid = 0;
 };
 
 // Gives another thread the time to go to sleep in a call that it has begun: to close a handle while a call begins is forbidden.

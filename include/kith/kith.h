@@ -81,7 +81,7 @@ enum {
   KITH_E_NO_FUNCTION = -19,  /* `entry` does not point into the code of the program or of a library that is loaded */
   KITH_E_NOT_A_PROGRAM = -20, /* the file is there but the OS cannot run it: a directory, or of an unknown format */
   KITH_E_BAD_CWD = -21,      /* the working directory for the child does not exist or cannot be entered */
-  KITH_E_BUSY = -22,         /* it cannot be handed on now: a message is half received */
+  KITH_E_BUSY = -22,         /* it cannot be handed on now: a message is half received; or another thread is using it */
   KITH_E_INTERRUPTED = -23,  /* a signal handler ran while the thread waited, which had asked to be told: see kith_wait_interruptible */
   KITH_E_CANCELLED = -24,    /* the kith_cancel that the thread uses has been fired */
   KITH_E_BROKEN = -25,       /* a party of the barrier died, timed out or aborted it: see kith_barrier_reset */
@@ -152,6 +152,7 @@ typedef struct kith_cancel kith_cancel;
 typedef struct kith_channel kith_channel;
 typedef struct kith_queue kith_queue;
 typedef struct kith_os_handle kith_os_handle;
+typedef struct kith_stream kith_stream;
 
 /* What an element of an array, or a value, is. */
 typedef int32_t kith_type;
@@ -221,6 +222,27 @@ enum {
                                         arguments written so that none of them can become a command. Elsewhere the flag means nothing */
 };
 
+/* The standard streams of a process. */
+enum { KITH_STDIN = 0, KITH_STDOUT = 1, KITH_STDERR = 2 };
+
+/* What a standard stream of a child is. */
+enum {
+  KITH_STDIO_INHERIT = 0, /* that of this process */
+  KITH_STDIO_NULL = 1,    /* nothing: to read is to find the end, what is written is thrown away */
+  KITH_STDIO_FILE = 2,    /* the file `path`: stdin reads it; stdout and stderr write it anew, what it had before is gone */
+  KITH_STDIO_APPEND = 3,  /* the file `path`: stdout and stderr write behind what it has */
+  KITH_STDIO_PIPE = 4,    /* a pipe; the other end is ours: kith_process_communicate, kith_process_take_stream */
+  KITH_STDIO_STDOUT = 5,  /* stderr only: where stdout goes */
+  KITH_STDIO_HANDLE = 6   /* `handle`: a descriptor, or a HANDLE of a file, pipe or console. The child gets a copy; yours stays yours */
+};
+
+typedef struct kith_stdio {
+  uint32_t what;     /* KITH_STDIO_... */
+  uint32_t reserved; /* 0 */
+  const char *path;  /* KITH_STDIO_FILE, _APPEND: from the working directory of this process; else NULL */
+  int64_t handle;    /* KITH_STDIO_HANDLE; else 0 */
+} kith_stdio;
+
 typedef struct kith_process_options {
   uint32_t struct_size; /* sizeof(kith_process_options) */
   uint32_t flags;       /* KITH_PROCESS_... */
@@ -254,6 +276,10 @@ typedef struct kith_process_options {
   const char *symbol;  /* the name of the function, which is a kith_entry */
   const char *host;    /* which kith-host, found as argv[0] is; NULL: what the environment variable KITH_HOST says; without that,
                           kith-host in the folder of the file that contains kith, in bin/ beside that folder or its parent, or in PATH */
+
+  kith_stdio std_in; /* its standard streams; all zero: those of this process */
+  kith_stdio std_out;
+  kith_stdio std_err;
 } kith_process_options;
 
 /* How a process ended. */
@@ -281,7 +307,8 @@ typedef struct kith_exit {
  * thread starts it does not matter; on Linux the first thread of the process must live as long as the process does, and a program that
  * changes its user, as sudo does, lives on. What the child starts by itself is its own matter.
  *
- * Exactly the shares and the three standard streams reach the child, no other descriptor or handle. Signals have their default
+ * Exactly the shares and the three standard streams reach the child, no other descriptor or handle. A child that has a pipe must not wait for
+ * us while we wait for its end: use kith_process_communicate, or read and write the streams. Signals have their default
  * actions and none is blocked in a program or function started by KITH_START_SPAWN. KITH_START_FORK flushes stdout and stderr before,
  * runs the function, flushes them again and ends the child with _exit; every channel end of the parent that was not given is
  * closed in the child; its other handles stay good for their memory, but those of processes only for close. Use it only
@@ -291,9 +318,11 @@ typedef struct kith_exit {
  * kith of its own inside. A library that is not there is told by kith_process_wait: KITH_EXIT_NO_ENTRY.
  *
  * Returns: KITH_OK; KITH_E_INVALID (not exactly one thing to run, a library without a symbol or the reverse, a host without a library, an empty argv, an entry or share that is NULL, a name that is
- * empty or too long, an env entry without a name, an argument for a program); KITH_E_EXISTS (a share name, or a channel end, twice);
+ * empty or too long, an env entry without a name, an argument for a program, a standard stream that cannot be so, as KITH_STDIO_APPEND for
+ * stdin); KITH_E_EXISTS (a share name, or a channel end, twice);
  * KITH_E_MISMATCH (a share that is no shareable object); KITH_E_MOVED, KITH_E_BUSY (a channel end that cannot be given); KITH_E_NOT_FOUND
- * (no such program, or no function registered under entry_name); KITH_E_NO_HOST; KITH_E_NOT_A_PROGRAM; KITH_E_DENIED (not executable);
+ * (no such program, no function registered under entry_name, no such file for a standard stream); KITH_E_NO_HOST; KITH_E_NOT_A_PROGRAM;
+ * KITH_E_DENIED (not executable, or a file that may not be opened);
  * KITH_E_BAD_CWD; KITH_E_NO_FUNCTION; KITH_E_NO_CHILD_MAIN (we are a child that did not take over: call kith_child_main at the top of
  * main); KITH_E_TOO_LARGE (more arguments or environment than the OS takes: Windows 32,767 characters of command line, 8,191 for a batch
  * file); KITH_E_UNSUPPORTED (an unknown flag, fork where there is none, fork with argv, library, env or cwd, a batch file without
@@ -338,6 +367,62 @@ KITH_API int64_t kith_process_id(const kith_process *process);
  * Threads: any; never blocks. Platforms: the OS reaps on Windows, where there is no such thread. Where no thread can be had, a later process
  * call of this library reaps. Since: 0.1 */
 KITH_API void kith_process_close(kith_process *process);
+
+/* ==== the standard streams of a child ================================================================================ */
+
+/* Takes our end of a pipe of the child (KITH_STDIO_PIPE): of its stdin to write, of its stdout or stderr to read.
+ * Returns: KITH_OK; KITH_E_NOT_FOUND (that stream is no pipe); KITH_E_MOVED (it was taken before, or kith_process_communicate has come to its end);
+ * KITH_E_BUSY (another thread is in kith_process_communicate); KITH_E_INVALID.
+ * Lifetime: *out is yours, also when the process has been closed. Ends that nobody took are closed by kith_process_close. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_process_take_stream(kith_process *process, int32_t which, kith_stream **out);
+
+enum {
+  KITH_COMMUNICATE_TO_THE_END = 1 /* also wait until nobody has stdout and stderr open any more: what the child started may outlive it */
+};
+
+typedef struct kith_communicate_options {
+  uint32_t struct_size; /* sizeof(kith_communicate_options) */
+  uint32_t flags;       /* KITH_COMMUNICATE_... */
+  const void *input;    /* for its stdin, if that is a pipe: these bytes, then the end */
+  size_t input_size;
+  uint64_t most_output; /* bytes that are kept of stdout, and as many of stderr; 0: as many as there is memory for */
+} kith_communicate_options;
+
+/* Gives the child its input, collects what it writes to its pipes, and waits for its end, all at the same time, so that nobody waits for the
+ * other. Then kith_process_output shows what it has written.
+ *
+ * A call that ends early loses nothing: call again with the same options, and it goes on. A child that does not read all of its input is no failure.
+ * It is done when the child has ended and all that had been written until then is read: what a process that the child left behind
+ * writes to the same pipes later is not waited for, and their ends stay open until the process is closed, unless you ask for
+ * KITH_COMMUNICATE_TO_THE_END. Streams that were taken (kith_process_take_stream) are left to you.
+ * Returns: KITH_OK, and *out as by kith_process_wait; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED; KITH_E_TOO_LARGE (more than most_output:
+ * that much has been kept, the rest waits in the pipe: go on with a larger most_output, or kill the child); KITH_E_BUSY (another thread is in this
+ * call for this process); KITH_E_CLOSED (another thread closed the handle); KITH_E_INVALID (also: another input_size than before);
+ * KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY; KITH_E_OS.
+ * Lifetime: the input is not needed after the call. Threads: one at a time for a process. Since: 0.1 */
+KITH_API kith_status kith_process_communicate(kith_process *process, const kith_communicate_options *options, int64_t timeout_ms, kith_exit *out);
+
+/* Shows what kith_process_communicate has collected until now of KITH_STDOUT or KITH_STDERR. *out_data is NULL when *out_size is 0.
+ * Returns: KITH_OK; KITH_E_NOT_FOUND (that stream is no pipe of ours); KITH_E_BUSY (another thread is in kith_process_communicate); KITH_E_INVALID.
+ * Lifetime: *out_data until the next kith_process_communicate for this process, or its close. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_process_output(kith_process *process, int32_t which, const void **out_data, size_t *out_size);
+
+/* Reads what is there, up to `capacity` bytes, and waits until there is at least one. *out_size is how many.
+ * Returns: KITH_OK; KITH_E_CLOSED (nothing more will come: everybody who could write has closed the other end or died; or another thread closed this
+ * one); KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (nothing was read); KITH_E_BUSY (another thread is reading); KITH_E_MISMATCH (a stream to
+ * write); KITH_E_INVALID (also: capacity 0); KITH_E_OS. Threads: one at a time. Since: 0.1 */
+KITH_API kith_status kith_stream_read(kith_stream *stream, void *buffer, size_t capacity, size_t *out_size, int64_t timeout_ms);
+
+/* Writes all of the bytes, waiting while there is no room. What was written has not been read yet.
+ * *out_written is how many were written, also when the call fails, but for KITH_E_INVALID, _MISMATCH and _BUSY (may be NULL).
+ * Returns: KITH_OK; KITH_E_CLOSED (nobody will read any more; or another thread closed this end); KITH_E_TIMEOUT, KITH_E_CANCELLED,
+ * KITH_E_INTERRUPTED (go on behind what was written); KITH_E_BUSY (another thread is writing); KITH_E_MISMATCH (a stream to read); KITH_E_INVALID;
+ * KITH_E_OS. No SIGPIPE reaches the program. Threads: one at a time. Since: 0.1 */
+KITH_API kith_status kith_stream_write(kith_stream *stream, const void *data, size_t size, size_t *out_written, int64_t timeout_ms);
+
+/* Closes our end. Who reads the other one finds its end behind what was written; who writes to it is told that nobody reads (POSIX: SIGPIPE).
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_stream_close(kith_stream *stream);
 
 /* ==== taking over =================================================================================================== */
 
@@ -1228,12 +1313,14 @@ KITH_API void kith_worker_close(kith_worker *worker);
 /* ==== waiting for many ============================================================================================== */
 
 enum {
-  KITH_WAIT_READ = 1, /* a message, an item, a result, a set event, the end of a process, or the end of a channel or queue */
-  KITH_WAIT_WRITE = 2 /* room: a send or put of a quarter of the ring (and at least of one small message) would not wait; or the end */
+  KITH_WAIT_READ = 1, /* a message, an item, a result, bytes, a set event, the end of a process, or the end of a channel, queue or stream */
+  KITH_WAIT_WRITE = 2 /* room: a send or put of a quarter of the ring (and at least of one small message), or a byte for a stream, would not
+                         wait; or the end. Windows does not say whether a pipe has room: after a write that found none it is time to try
+                         again every 10 ms */
 };
 
 enum {
-  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue, kith_event or kith_pool */
+  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue, kith_event, kith_pool or kith_stream */
   KITH_WAIT_HANDLE = 1, /* POSIX: any descriptor that poll() takes. Windows: any HANDLE that can be waited for (KITH_WAIT_READ only) */
   KITH_WAIT_SOCKET = 2  /* POSIX: as KITH_WAIT_HANDLE. Windows: a SOCKET; looked at every few milliseconds */
 };
@@ -1274,6 +1361,11 @@ KITH_API kith_status kith_event_poll_handle(kith_event *event, int64_t *out_hand
 
 /* The same for a process. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_process_poll_handle(kith_process *process, int64_t *out_handle);
+
+/* The same for a stream. One that is written becomes ready for writing, not for reading (poll for POLLOUT).
+ * Returns: and lifetime as kith_channel_poll_handle; KITH_E_UNSUPPORTED also on Windows for a stream that is written: try every few milliseconds.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_stream_poll_handle(kith_stream *stream, int64_t *out_handle);
 
 /* Asks that the object's handle becomes ready when one of the events comes (0: KITH_WAIT_READ). See kith_channel_poll_handle.
  * Returns: KITH_OK (nothing is there yet: wait); KITH_E_BUSY (something is there, the end included: use the object); KITH_E_INVALID;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * kith_uv: channels, queues, events and processes in a libuv loop. A library of its own, kith_uv, made of kith.h and libuv alone: link it
+ * kith_uv: channels, queues, events, streams and processes in a libuv loop. A library of its own, kith_uv, made of kith.h and libuv alone: link it
  * with the libuv that runs your loop.
  *
  * THE RULES
@@ -10,7 +10,7 @@
  *            not starve them.
  * Objects    stay yours: close them after the callback of kith_uv_close. An object has one watch at a time. A channel's other calls may be
  *            used meanwhile: whoever receives by hand takes messages away from the watch.
- * Loops      An active watch keeps the loop alive until its last callback (the end of the channel, queue or process) or kith_uv_close;
+ * Loops      An active watch keeps the loop alive until its last callback (the end of the channel, queue, stream or process) or kith_uv_close;
  *            kith_uv_unref makes that otherwise.
  * Deaths     A process that is killed at the very moment when it should tell us cannot: each watch looks by itself four times a second.
  */
@@ -77,16 +77,24 @@ KITH_UV_API kith_status kith_uv_queue(uv_loop_t *loop, kith_queue *queue, const 
 KITH_UV_API kith_status kith_uv_event(uv_loop_t *loop, kith_event *event, const kith_uv_options *options, kith_uv_event_cb callback,
                                       kith_uv_watch **out);
 
+/* Reads a stream: each "message" is what has come, of any size; KITH_E_CLOSED is its end. Of a stream that is written `callback` is NULL, and the
+ * watch is for kith_uv_send.
+ * Returns: as kith_uv_channel; KITH_E_INVALID also when `callback` is missing, or not wanted. Lifetime: as there. Threads: the loop's.
+ * Platforms: on Windows a stream that is written looks for room 40 times a second. Since: 0.1 */
+KITH_UV_API kith_status kith_uv_stream(uv_loop_t *loop, kith_stream *stream, const kith_uv_options *options, kith_uv_message_cb callback,
+                                       kith_uv_watch **out);
+
 /* Tells when a process has ended, and how.
  * Returns: as kith_uv_channel. Lifetime: as there. Threads: the loop's. Platforms: as kith_wait_any. Since: 0.1 */
 KITH_UV_API kith_status kith_uv_process(uv_loop_t *loop, kith_process *process, const kith_uv_options *options, kith_uv_exit_cb callback,
                                         kith_uv_watch **out);
 
-/* Sends a message through a watched channel without waiting: what the channel has no room for is copied, and sent as room comes, in order.
+/* Sends a message through a watched channel, or bytes through a watched stream, without waiting: what there is no room for is copied, and sent as
+ * room comes, in order.
  * `sent` (may be NULL) is called once for each message that was accepted, with `request`; perhaps before this call returns. Messages that are
  * still pending when the channel ends or the watch is closed are told so (KITH_E_CLOSED, ...).
- * Returns: KITH_OK (accepted); KITH_E_BUSY (most_pending bytes are pending: go on when some have been sent); KITH_E_MISMATCH (no channel);
- * KITH_E_NO_MEMORY; otherwise as kith_channel_send. Platforms: a message that is larger than the ring is sent by a thread of libuv's pool.
+ * Returns: KITH_OK (accepted); KITH_E_BUSY (most_pending bytes are pending: go on when some have been sent); KITH_E_MISMATCH (no channel,
+ * nor a stream that is written); KITH_E_NO_MEMORY; otherwise as kith_channel_send or kith_stream_write. Platforms: a message that is larger than the ring is sent by a thread of libuv's pool.
  * Threads: the loop's. Since: 0.1 */
 KITH_UV_API kith_status kith_uv_send(kith_uv_watch *watch, const void *data, size_t size, kith_uv_sent_cb sent, void *request);
 

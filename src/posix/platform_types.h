@@ -54,6 +54,13 @@ struct stream {
   native_handle socket;
 };
 
+enum class pipe_use;
+
+struct pipe {
+  native_handle end;
+  pipe_use use{};
+};
+
 struct bells {
   native_handle handles[2];  // see bell_*.cpp
 };

@@ -59,6 +59,7 @@ struct child_start {
   const char* cwd;  // or nullptr
   const int* kept;  // descriptors that the child gets, beside the standard streams
   size_t kept_count;
+  int standard[standard_streams];    // what become its standard streams, all above those; -1: ours
   std::atomic<uint32_t>* child_pid;  // or nullptr
   bool detached;                     // otherwise it ends when we end, where the OS can do that
 };

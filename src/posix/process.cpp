@@ -132,9 +132,19 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   const char* const* argv = plan.argv == nullptr ? own_argv : plan.argv;
   // exec takes its texts as `char*` for history's sake, and changes none.
   char* const* env = plan.env == nullptr ? own_environment() : const_cast<char* const*>(plan.env);
-  return start_program({program.data(), const_cast<char* const*>(argv), env, plan.cwd, kept.data(),
-                        kept.size(), plan.child_pid, plan.detached},
-                       out);
+  child_start start{program.data(),
+                    const_cast<char* const*>(argv),
+                    env,
+                    plan.cwd,
+                    kept.data(),
+                    kept.size(),
+                    {-1, -1, -1},
+                    plan.child_pid,
+                    plan.detached};
+  for (size_t i = 0; i < standard_streams; ++i) {
+    if (plan.standard[i] != nullptr) start.standard[i] = plan.standard[i]->get();
+  }
+  return start_program(start, out);
 }
 
 kith_status process_fork(bool detached, process& out, fork_side& side) {

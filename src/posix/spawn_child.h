@@ -93,6 +93,13 @@ KITH_IN_CHILD inline void close_on_exec_by_walk() {
   close(directory);
 }
 
+KITH_IN_CHILD inline bool set_standard_streams(const child_start& start) {
+  for (int i = STDIN_FILENO; i <= STDERR_FILENO; ++i) {
+    if (start.standard[i] != -1 && dup2(start.standard[i], i) == -1) return false;
+  }
+  return true;
+}
+
 KITH_IN_CHILD inline void keep_descriptors(const child_start& start) {
   for (int i = STDIN_FILENO; i <= STDERR_FILENO; ++i) fcntl(i, F_SETFD, 0);
   for (size_t i = 0; i < start.kept_count; ++i) fcntl(start.kept[i], F_SETFD, 0);
@@ -106,6 +113,10 @@ KITH_IN_CHILD void become_program(child_task& task) {
   if (start.child_pid != nullptr)
     start.child_pid->store(static_cast<uint32_t>(getpid()), std::memory_order_release);
   Kernel::default_signal_actions();
+  if (!set_standard_streams(start)) {
+    task.report.error = errno;
+    return;
+  }
   task.report.step = start_step::enter_cwd;
   if (start.cwd != nullptr && chdir(start.cwd) != 0) {
     task.report.error = errno;

@@ -47,7 +47,11 @@ class spawn_actions {
 
   int fill(const child_start& start) {
     for (int i = STDIN_FILENO; i <= STDERR_FILENO; ++i) {
-      if (fcntl(i, F_GETFD) != -1) inherit(i);  // to list a closed one would make the call fail
+      if (start.standard[i] != -1) {
+        if (error_ == 0) error_ = posix_spawn_file_actions_adddup2(&actions_, start.standard[i], i);
+      } else if (fcntl(i, F_GETFD) != -1) {
+        inherit(i);  // to list a closed one would make the call fail
+      }
     }
     for (size_t i = 0; i < start.kept_count; ++i) inherit(start.kept[i]);
     if (error_ == 0 && start.cwd != nullptr)

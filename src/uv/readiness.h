@@ -15,7 +15,8 @@ using ready_call = void (*)(readiness& self);
 struct readiness {
   // `handle` as kith_..._poll_handle gave it. A number of libuv's: 0, or why not.
   int begin(uv_loop_t* its_loop, int64_t its_handle, ready_call call);
-  int start();  // calls back once or more while the handle is ready, until stop
+  // Calls back once or more while the handle is ready, until stop. `writing`: it becomes ready for that.
+  int start(bool writing);
   void stop();
   void end(ready_call call);
   bool begun() const { return loop != nullptr; }

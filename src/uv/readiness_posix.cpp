@@ -25,7 +25,9 @@ int readiness::begin(uv_loop_t* its_loop, int64_t its_handle, ready_call call) {
   return 0;
 }
 
-int readiness::start() { return uv_poll_start(&uv.poll, UV_READABLE, polled); }
+int readiness::start(bool writing) {
+  return uv_poll_start(&uv.poll, writing ? UV_WRITABLE : UV_READABLE, polled);
+}
 
 void readiness::stop() { uv_poll_stop(&uv.poll); }
 

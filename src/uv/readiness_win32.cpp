@@ -29,7 +29,7 @@ int readiness::begin(uv_loop_t* its_loop, int64_t its_handle, ready_call call) {
   return 0;
 }
 
-int readiness::start() {
+int readiness::start(bool) {
   if (waiting != nullptr) return 0;
   HANDLE wait = nullptr;
   if (!RegisterWaitForSingleObject(&wait, reinterpret_cast<HANDLE>(static_cast<intptr_t>(handle)), signalled,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a watch tells: one message, item, event or exit.
+// What a watch tells: one message, item, event or exit, or the bytes that have come.
 #include <cstdlib>
 
 #include "watch.h"
@@ -46,6 +46,12 @@ step take_message(kith_uv_watch& self) {
 step take_item(kith_uv_watch& self) {
   return take_with(self, [&](kith_uv_message& to) {
     return kith_queue_get(static_cast<kith_queue*>(self.object), self.buffer, self.capacity, &to.size, 0);
+  });
+}
+
+step take_bytes(kith_uv_watch& self) {
+  return take_with(self, [&](kith_uv_message& to) {
+    return kith_stream_read(stream_of(self), self.buffer, self.capacity, &to.size, 0);
   });
 }
 

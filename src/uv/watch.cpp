@@ -44,7 +44,7 @@ void sleep(kith_uv_watch& self) {
   }
   const bool armed = self.ready.begun() && kith_poll_arm(self.object, events) == KITH_OK;
   if (self.ready.begun() && !armed) return look_soon(self);
-  const bool polled = armed && self.ready.start() == 0;
+  const bool polled = armed && self.ready.start(self.is_written) == 0;
   const uint64_t period = polled ? look_every_ms : look_often_ms;
   uv_timer_start(&self.timer, timer_rang, period, period);
 }
@@ -183,6 +183,22 @@ kith_status kith_uv_event(uv_loop_t* loop, kith_event* event, const kith_uv_opti
     self.tells = true;
     self.take = take_event;
     self.options.most_per_turn = 1;  // a manual-reset event stays set
+  });
+}
+
+kith_status kith_uv_stream(uv_loop_t* loop, kith_stream* stream, const kith_uv_options* options,
+                           kith_uv_message_cb callback, kith_uv_watch** out) {
+  // To write nothing is to ask which kind it is.
+  const bool is_written = kith_stream_write(stream, nullptr, 0, nullptr, 0) == KITH_OK;
+  if (is_written == (callback != nullptr)) return KITH_E_INVALID;
+  int64_t handle = -1;
+  const kith_status found = kith_stream_poll_handle(stream, &handle);
+  return begin(loop, options, found, handle, out, [&](kith_uv_watch& self) {
+    self.object = stream;
+    self.on_message = callback;
+    self.tells = callback != nullptr;
+    self.is_written = is_written;
+    self.take = take_bytes;
   });
 }
 

@@ -15,6 +15,7 @@ namespace kith_uv {
 struct pending_message {
   pending_message* next;
   size_t size;
+  size_t done;  // so many bytes of it are written: of a stream
   kith_uv_sent_cb sent;
   void* request;
 
@@ -39,6 +40,7 @@ struct kith_uv_watch {
   kith_uv_options options{};
   bool tells = false;  // it has a callback
   bool is_channel = false;
+  bool is_written = false;  // a stream that we write
 
   uv_loop_t* loop = nullptr;
   kith_uv::readiness ready;
@@ -64,11 +66,13 @@ struct kith_uv_watch {
 
 namespace kith_uv {
 
+inline kith_stream* stream_of(const kith_uv_watch& self) { return static_cast<kith_stream*>(self.object); }
 inline kith_channel* channel_of(const kith_uv_watch& self) { return static_cast<kith_channel*>(self.object); }
 
 // take.cpp
 step take_message(kith_uv_watch& self);
 step take_item(kith_uv_watch& self);
+step take_bytes(kith_uv_watch& self);
 step take_event(kith_uv_watch& self);
 step take_exit(kith_uv_watch& self);
 

@@ -63,6 +63,16 @@ struct stream {
   pending_read* bells = nullptr;  // once somebody has asked for a handle to poll
 };
 
+enum class pipe_use;
+struct pipe_reader;  // pipe.cpp
+
+struct pipe {
+  native_handle end;
+  pipe_use use{};
+  pipe_reader* reader = nullptr;        // of an end that we read
+  std::atomic<uint64_t> full_at_ns{0};  // when a write last found no room
+};
+
 struct bells {
   native_handle handles[2];  // events
 };

@@ -62,16 +62,13 @@ kith_status write_texts(const spawn_plan& plan, launch_texts& out) {
   return status;
 }
 
-constexpr size_t standard_streams = 3;
-
 // The standard streams as the child gets them: duplicates, because only an inheritable handle may be in a
 // list, and because a handle may be in it once, while stdout and stderr are often the same.
 struct standard_handles {
   native_handle handles[standard_streams];  // not valid: this process does not have that stream
 };
 
-kith_status duplicate_standard_handle(DWORD which, native_handle& out) {
-  const HANDLE ours = GetStdHandle(which);
+kith_status duplicate_standard_handle(HANDLE ours, native_handle& out) {
   if (ours == nullptr || ours == INVALID_HANDLE_VALUE) return KITH_OK;
   const HANDLE me = GetCurrentProcess();
   HANDLE duplicate = nullptr;
@@ -83,10 +80,11 @@ kith_status duplicate_standard_handle(DWORD which, native_handle& out) {
   return KITH_OK;
 }
 
-kith_status duplicate_standard_handles(standard_handles& out) {
+kith_status duplicate_standard_handles(const spawn_plan& plan, standard_handles& out) {
   constexpr DWORD which[standard_streams] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
   for (size_t i = 0; i < standard_streams; ++i) {
-    if (const kith_status status = duplicate_standard_handle(which[i], out.handles[i]); status != KITH_OK) {
+    const HANDLE wanted = plan.standard[i] != nullptr ? plan.standard[i]->get() : GetStdHandle(which[i]);
+    if (const kith_status status = duplicate_standard_handle(wanted, out.handles[i]); status != KITH_OK) {
       return status;
     }
   }
@@ -267,7 +265,7 @@ class suspended_process {
 kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, HANDLE job,
                              suspended_process& child) {
   standard_handles standard;
-  kith_status status = duplicate_standard_handles(standard);
+  kith_status status = duplicate_standard_handles(plan, standard);
   if (status != KITH_OK) return status;
   const HANDLE bootstrap = plan.bootstrap == nullptr ? nullptr : plan.bootstrap->get();
   const inheritable_while_in_scope inheritable(bootstrap);

@@ -2,7 +2,7 @@
 #include "../allocator.h"
 #include "../mutex.h"
 #include "access_rules.h"
-#include "hex.h"
+#include "pipe_name.h"
 #include "win32_error.h"
 
 namespace kith::platform {
@@ -19,24 +19,6 @@ struct pending_read {
 namespace {
 
 constexpr DWORD buffer_size = 4096;
-
-constexpr wchar_t name_begin[] = L"\\\\.\\pipe\\kith-";
-constexpr size_t name_begin_length = sizeof(name_begin) / sizeof(wchar_t) - 1;
-
-// A pipe that goes both ways needs a name. Nobody can know this one before, and nobody else may open it.
-struct pipe_name {
-  wchar_t text[name_begin_length + 2 * hex_digits + 1];
-};
-
-kith_status make_name(pipe_name& out) {
-  uint64_t random[2];
-  if (const kith_status status = random_bytes(random, sizeof(random)); status != KITH_OK) return status;
-  wchar_t* end = out.text;
-  for (size_t i = 0; i < name_begin_length; ++i) *end++ = name_begin[i];
-  end = write_hex(random[1], write_hex(random[0], end));
-  *end = L'\0';
-  return KITH_OK;
-}
 
 bool is_under_way(const pending_read& read) { return read.began && !HasOverlappedIoCompleted(&read.state); }
 
@@ -102,10 +84,6 @@ bells_found drop_bells(const stream& self) {
   return bells_found::none;
 }
 
-native_handle owned(HANDLE handle) {
-  return native_handle(handle == INVALID_HANDLE_VALUE ? nullptr : handle);
-}
-
 }  // namespace
 
 // Overlapped, because a call on a synchronous handle waits until the one of another thread is done; bytes and
@@ -113,10 +91,10 @@ native_handle owned(HANDLE handle) {
 kith_status stream_create(stream& a, stream& b) {
   pipe_name name;
   access_rules ours;
-  kith_status status = make_name(name);
+  kith_status status = make_pipe_name(name);
   if (status == KITH_OK) status = ours.allow_this_user();
   if (status != KITH_OK) return status;
-  native_handle server = owned(
+  native_handle server = own_file(
       CreateNamedPipeW(name.text, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | FILE_FLAG_FIRST_PIPE_INSTANCE,
                        PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, 1,
                        buffer_size, buffer_size, 0, ours.attributes()));
@@ -124,8 +102,8 @@ kith_status stream_create(stream& a, stream& b) {
   // A new pipe listens: this connects, and ConnectNamedPipe would only say so. The other flags keep whoever
   // might hold the first end from acting in the name of the second.
   native_handle client =
-      owned(CreateFileW(name.text, GENERIC_READ | GENERIC_WRITE, 0, nullptr, OPEN_EXISTING,
-                        FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, nullptr));
+      own_file(CreateFileW(name.text, GENERIC_READ | GENERIC_WRITE, 0, nullptr, OPEN_EXISTING,
+                           FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, nullptr));
   if (!client.valid()) return fail_with_last_error();
   a.pipe = std::move(server);
   b.pipe = std::move(client);

@@ -146,6 +146,11 @@ static void check_layout(void) {
   EXPECT(sizeof(void*) != 8 || offsetof(kith_pool_options, workers) == 128);
   EXPECT(sizeof(void*) != 8 || sizeof(kith_pool_options) == 152);
   EXPECT(sizeof(void*) != 8 || offsetof(kith_process_options, cwd) == 80);
+  EXPECT(sizeof(void*) != 8 || offsetof(kith_process_options, std_in) == 112);
+  EXPECT(sizeof(void*) != 8 || sizeof(kith_process_options) == 184);
+  EXPECT(sizeof(void*) != 8 || sizeof(kith_stdio) == 24);
+  EXPECT(offsetof(kith_stdio, path) == 8);
+  EXPECT(sizeof(void*) != 8 || sizeof(kith_communicate_options) == 32);
   EXPECT(offsetof(kith_process_options, struct_size) == 0);
   EXPECT(offsetof(kith_process_options, flags) == 4);
   EXPECT(offsetof(kith_process_options, argv) == 8);
