@@ -22,10 +22,14 @@ struct boot_plan {
   const char* symbol = nullptr;
   const void* argument = nullptr;
   size_t argument_size = 0;
+  const char* own_name = "";  // of the child
+  bool ends_with_parent = true;
+  bool can_be_asked = true;  // to stop; false only for a child made by fork
 };
 
 struct boot_segment {
   shm::segment segment;
+  platform::bells stop_bells;  // ring for the stop event
   // Where the segment lies when it is not shared memory: in place if it is small.
   buffer<unsigned char> private_copy;
   alignas(64) unsigned char small_copy[512];
@@ -37,14 +41,17 @@ struct boot_segment {
 };
 
 kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out);
-// For a child made by fork, which has our memory: the same, without shared memory or a variable.
-kith_status boot_write_private(const boot_plan& plan, const given_shares& shares, boot_segment& out);
+// For a child made by fork, which has our memory: the same without a variable, and without shared memory if it cannot be asked to stop.
+kith_status boot_write_for_fork(const boot_plan& plan, const given_shares& shares, boot_segment& out);
 
 // ---- the child's side (boot_reader.cpp) ------------------------------------------------------------------------------------
 
 // Reads KITH_BOOT when first called. What it finds is kept for the life of the process.
 shm::run_kind boot_run();
 
+// What this process was told, or nullptr.
+shm::segment* boot_find();
+const char* boot_own_name();  // "": it was told none
 // For a forked child: `boot`, which lives as long as the process, is what it was told. Only a pointer is kept, as every page that a
 // forked child writes to is copied for it first.
 void boot_adopt(const boot_segment& boot);

@@ -10,6 +10,7 @@
 #include "channel.h"
 #include "entry.h"
 #include "mutex.h"
+#include "parent.h"
 
 namespace kith {
 
@@ -41,6 +42,10 @@ bool piece_is_inside(const shm::bootstrap_piece& piece) {
 
 const char* at(const shm::bootstrap_piece& piece) {
   return reinterpret_cast<const char*>(segment->data + piece.offset);
+}
+
+bool is_text(const shm::bootstrap_piece& piece) {
+  return piece_is_inside(piece) && piece.size != 0 && at(piece)[piece.size - 1] == '\0';
 }
 
 size_t share_count() { return static_cast<size_t>(state().shares.size / sizeof(shm::share_record)); }
@@ -87,7 +92,7 @@ bool is_text(const shm::bootstrap_piece& piece) {
 bool pieces_are_sound() {
   const shm::bootstrap_state& boot = state();
   if (!piece_is_inside(boot.argument) || !piece_is_inside(boot.shares)) return false;
-  if (!is_text(boot.name) || !is_text(boot.symbol)) return false;
+  if (!is_text(boot.name) || !is_text(boot.symbol) || !is_text(boot.own_name)) return false;
   if (boot.shares.size % sizeof(shm::share_record) != 0) return false;
   for (size_t i = 0; i < share_count(); ++i) {
     if (!piece_is_inside(share_at(i).name)) return false;
@@ -102,15 +107,17 @@ bool prepare_claims() {
   return true;
 }
 
+void own_the_handle(uint64_t number) {
+  platform::native_handle handle;
+  if (number != 0 && platform::handle_adopt(number, handle) == KITH_OK) (void)handle.release();
+}
+
 // Our own children must not inherit what we were given.
 void own_the_handles() {
-  platform::native_handle bootstrap;
-  if (platform::handle_adopt(bootstrap_number, bootstrap) == KITH_OK) (void)bootstrap.release();
+  own_the_handle(bootstrap_number);
+  for (const uint64_t number : state().stop_bells) own_the_handle(number);
   for (size_t i = 0; i < share_count(); ++i) {
-    for (uint64_t number : share_at(i).numbers) {
-      platform::native_handle handle;
-      if (number != 0 && platform::handle_adopt(number, handle) == KITH_OK) (void)handle.release();
-    }
+    for (const uint64_t number : share_at(i).numbers) own_the_handle(number);
   }
 }
 
@@ -160,7 +167,11 @@ void read_variable() {
   if (!present) return;
   bootstrap_number = variable.number;
   own_the_handles();
-  if (variable.host != 0) become_guest(variable.host);
+  if (variable.host != 0) {
+    become_guest(variable.host);  // the host looks after the parent
+  } else if ((state().flags & shm::boot_ends_with_parent) != 0) {
+    platform::watch_parent({state().parent});
+  }
 }
 
 void do_nothing() {}
@@ -176,6 +187,7 @@ void adopt_forked() {
     segment->state = forked->segment.state;
     segment->data = forked->segment.data;
     segment->data_size = forked->segment.data_size;
+    segment->waiting = forked->segment.waiting;
     present = pieces_are_sound() && prepare_claims();
   }
   forked = nullptr;
@@ -218,7 +230,17 @@ shm::run_kind boot_run() {
   return present ? static_cast<shm::run_kind>(state().run) : shm::run_kind::program;
 }
 
-void boot_adopt(const boot_segment& boot) { forked = &boot; }
+shm::segment* boot_find() {
+  (void)boot_run();
+  return present ? segment : nullptr;
+}
+
+const char* boot_own_name() { return boot_find() == nullptr ? "" : at(state().own_name); }
+
+void boot_adopt(const boot_segment& boot) {
+  forked = &boot;
+  parent_forget();
+}
 
 void boot_take_over() {
   taken_over = true;

@@ -41,6 +41,7 @@ uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bo
   const char* symbol = plan.symbol != nullptr ? plan.symbol : "";
   const shm::bootstrap_piece symbol_piece = writer.put(symbol, std::strlen(symbol) + 1, 1);
   const shm::bootstrap_piece argument = writer.put(plan.argument, plan.argument_size, argument_alignment);
+  const shm::bootstrap_piece own_name = writer.put(plan.own_name, std::strlen(plan.own_name) + 1, 1);
   const uint64_t count = shares.list().size();
   const shm::bootstrap_piece records = writer.put(nullptr, count * sizeof(shm::share_record), 8);
   if (state != nullptr) {
@@ -48,6 +49,7 @@ uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bo
     state->symbol = symbol_piece;
     state->argument = argument;
     state->shares = records;
+    state->own_name = own_name;
   }
   uint64_t at = records.offset;
   for (const given_share& each : shares.list()) {
@@ -61,6 +63,14 @@ uint64_t write_pieces(const boot_plan& plan, const given_shares& shares, shm::bo
   return writer.used;
 }
 
+kith_status list_stop_bells(boot_segment& self) {
+  for (uint32_t i = 0; i < platform::most_bells; ++i) {
+    const platform::native_handle& bell = platform::bells_handle(self.stop_bells, i);
+    if (bell.valid() && !self.passed.append({&bell, &self.state().stop_bells[i]})) return KITH_E_NO_MEMORY;
+  }
+  return KITH_OK;
+}
+
 kith_status list_handles(const given_shares& shares, boot_segment& self) {
   shm::share_record* records =
       reinterpret_cast<shm::share_record*>(self.segment.data + self.state().shares.offset);
@@ -71,7 +81,7 @@ kith_status list_handles(const given_shares& shares, boot_segment& self) {
         return KITH_E_NO_MEMORY;
     }
   }
-  return KITH_OK;
+  return list_stop_bells(self);
 }
 
 kith_status write_variable(boot_segment& self) {
@@ -89,26 +99,29 @@ kith_status fill_in(const boot_plan& plan, const given_shares& shares, boot_segm
   state.for_guest = plan.run == shm::run_kind::library || boot_is_guest() ? 1 : 0;
   state.code_offset = plan.place.offset;
   std::memcpy(state.code_identity, plan.place.identity, sizeof state.code_identity);
+  state.parent = platform::self().bits;
+  state.flags = (plan.ends_with_parent ? uint32_t{shm::boot_ends_with_parent} : 0) |
+                (plan.can_be_asked ? uint32_t{shm::boot_can_be_asked} : 0);
   write_pieces(plan, shares, &state, out.segment.data);
   return list_handles(shares, out);
 }
 
 }  // namespace
 
-kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+namespace {
+
+kith_status write_shared(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
   shm::segment_plan wanted{shm::segment_kind::bootstrap};
-  wanted.waited_on = false;
   wanted.data_size = static_cast<size_t>(write_pieces(plan, shares, nullptr, nullptr));
   if (wanted.data_size < plan.argument_size) return KITH_E_TOO_LARGE;
+  if (kith_status status = platform::bells_create(1, out.stop_bells); status != KITH_OK) return status;
   if (kith_status status = shm::segment_create(wanted, out.segment); status != KITH_OK) return status;
-  kith_status status = fill_in(plan, shares, out);
-  if (status == KITH_OK) status = platform::random_bytes(&out.state().token, sizeof out.state().token);
-  if (status == KITH_OK) status = write_variable(out);
+  const kith_status status = fill_in(plan, shares, out);
   if (status != KITH_OK) shm::segment_close(out.segment);
   return status;
 }
 
-kith_status boot_write_private(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+kith_status write_private(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
   const size_t size = static_cast<size_t>(write_pieces(plan, shares, nullptr, nullptr));
   constexpr size_t overhead = sizeof(shm::bootstrap_state) + argument_alignment;
   if (size < plan.argument_size || size > SIZE_MAX - overhead) return KITH_E_TOO_LARGE;
@@ -122,6 +135,21 @@ kith_status boot_write_private(const boot_plan& plan, const given_shares& shares
   out.segment.data = out.segment.state + sizeof(shm::bootstrap_state);
   out.segment.data_size = size;
   return fill_in(plan, shares, out);
+}
+
+}  // namespace
+
+kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+  kith_status status = write_shared(plan, shares, out);
+  if (status != KITH_OK) return status;
+  status = platform::random_bytes(&out.state().token, sizeof out.state().token);
+  if (status == KITH_OK) status = write_variable(out);
+  if (status != KITH_OK) shm::segment_close(out.segment);
+  return status;
+}
+
+kith_status boot_write_for_fork(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+  return plan.can_be_asked ? write_shared(plan, shares, out) : write_private(plan, shares, out);
 }
 
 }  // namespace kith

@@ -58,6 +58,8 @@ void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptor
   channel_forget_all();
   stream_forget_all();
   keep_mappings_only();
+  boot.stop_bells = {};
+  platform::memory_keep_mapping_only(boot.segment.memory);
   if (keep_descriptors) {
     process_forget_all();
   } else {

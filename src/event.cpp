@@ -79,4 +79,8 @@ int32_t kith_event_is_set(const kith_event* event) {
   return self.status() == KITH_OK && shm::event_is_set(state_of(*self)) ? 1 : 0;
 }
 
-void kith_event_close(kith_event* event) { handle_close(event, object_kind::event); }
+void kith_event_close(kith_event* event) {
+  object* found = nullptr;
+  if (handle_find(event, object_kind::event, found) != KITH_OK) return;
+  if (!static_cast<segment_object*>(found)->borrowed) handle_close(event, object_kind::event);
+}

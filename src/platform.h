@@ -263,6 +263,12 @@ struct passed_handle {
       number;  // in the bootstrap segment: the port writes here what the child will know the handle by, before it runs
 };
 
+struct child_life {
+  bool detached =
+      false;  // it lives on when we end; otherwise the OS ends it then, or it does itself: watch_parent
+  bool tree = false;  // what it starts is ended with it by process_terminate and process_kill
+};
+
 struct spawn_plan {
   const char* const* argv =
       nullptr;  // nullptr: this program again (its argv[0] is then the path of the program)
@@ -271,7 +277,7 @@ struct spawn_plan {
   const char* cwd = nullptr;                             // nullptr: this process's own
   const native_handle* standard[standard_streams] = {};  // of the child; nullptr: as this process has it
   bool batch_files = false;                              // Windows: argv[0] may be one
-  bool detached = false;  // it lives on when we end; otherwise the OS ends it then, where the OS can
+  child_life life;
   const native_handle* bootstrap =
       nullptr;  // reaches the child under handle_number(*bootstrap); nullptr: none
   passed_handle* passed = nullptr;
@@ -285,7 +291,10 @@ struct spawn_plan {
 kith_status process_spawn(const spawn_plan& plan, process& out);
 
 enum class fork_side { parent, child };
-kith_status process_fork(bool detached, process& out, fork_side& side);  // out is filled in the parent only
+kith_status process_fork(const child_life& life, process& out,
+                         fork_side& side);  // out is filled in the parent only
+// parent.cpp. In a child that is to end with that parent: sees to it, where the OS does not.
+void watch_parent(identity parent);
 // fork.cpp. In a forked child: the parent's children are not ours, and of its memory we keep the mapping, not the handles.
 void process_close_handles(process& self);
 void process_disown(process& self);  // its handles are closed, and their numbers may belong to others
@@ -299,8 +308,8 @@ kith_status process_poll_handle(const process& self, int64_t& out);
 // Reaps a process that has ended. Called once, and not while another call on the process runs. A signal we sent, or its
 // stand-in on Windows, is KITH_EXIT_SIGNAL with 15 or 9; the caller knows whether it was us.
 void process_collect(process& self, kith_exit& out);
-kith_status process_terminate(
-    const process& self);  // KITH_OK when it has ended already; never after process_collect
+// KITH_OK when it has ended already; after process_collect only for a tree, which these are for as a whole.
+kith_status process_terminate(const process& self);
 kith_status process_kill(const process& self);
 // foreign.cpp: what another process needs to see the end of one of ours. nullptr: who it is is enough.
 const native_handle* process_handle(const process& self);

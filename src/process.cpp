@@ -2,6 +2,7 @@
 #include <kith/kith.h>
 
 #include <atomic>
+#include <cstring>
 #include <utility>
 
 #include "allocator.h"
@@ -16,6 +17,7 @@
 #include "object.h"
 #include "object_transfer.h"
 #include "options.h"
+#include "parent.h"
 #include "readiness.h"
 #include "segment_object.h"
 #include "waiting.h"
@@ -32,9 +34,13 @@ struct process_object : object {
   identity parent;  // who started it; in a forked child, the copy of the object is good for close only
   platform::process process;
   process_streams streams;
-  shm::segment boot;  // of a child that runs a function: says how far it came
+  shm::segment
+      boot;  // what the child was told, if anything: says how far it came, and carries the request to stop
+  platform::bells stop_bells;
+  text name;
   bool runs_function = false;
   bool hosted = false;   // of a library, by kith-host
+  bool tree = false;
   bool foreign = false;  // started by somebody else: good for waiting
 
   std::atomic<bool> collected{
@@ -70,6 +76,7 @@ kith_status check(const kith_process_options& wanted) {
   if (wanted.argument == nullptr && wanted.argument_size != 0) return KITH_E_INVALID;
   if (wanted.argv != nullptr && wanted.argument_size != 0) return KITH_E_INVALID;
   if (wanted.entry_name != nullptr && !name_is_valid(wanted.entry_name)) return KITH_E_INVALID;
+  if (wanted.name != nullptr && !name_is_valid(wanted.name)) return KITH_E_INVALID;
   if (wanted.start > KITH_START_FORK) return KITH_E_UNSUPPORTED;
   const bool forks = wanted.start == KITH_START_FORK;
   const bool new_program = wanted.argv != nullptr || wanted.library != nullptr;
@@ -81,7 +88,9 @@ kith_status check(const kith_process_options& wanted) {
   return forks && changes ? KITH_E_UNSUPPORTED : KITH_OK;
 }
 
-kith_status plan_boot(const kith_process_options& wanted, boot_plan& out) {
+kith_status plan_boot(const kith_process_options& wanted, const process_object& self, boot_plan& out) {
+  out.own_name = self.name.data();
+  out.ends_with_parent = (wanted.flags & KITH_PROCESS_DETACHED) == 0;
   out.argument = wanted.argument;
   out.argument_size = wanted.argument_size;
   if (wanted.entry_name != nullptr) {
@@ -94,6 +103,14 @@ kith_status plan_boot(const kith_process_options& wanted, boot_plan& out) {
   if (wanted.entry == nullptr) return KITH_OK;
   out.run = shm::run_kind::code;
   return platform::code_locate(wanted.entry, out.place);
+}
+
+kith_status give_name(const kith_process_options& wanted, text& out) {
+  const char* name = wanted.name != nullptr ? wanted.name : wanted.entry_name;
+  if (name == nullptr) name = wanted.symbol;
+  if (name == nullptr) name = wanted.argv != nullptr ? file_of(wanted.argv[0]) : file_of(program_path());
+  const size_t length = std::strlen(name);
+  return assign(out, name, length < longest_name ? length : longest_name) ? KITH_OK : KITH_E_NO_MEMORY;
 }
 
 // ---- starting ----------------------------------------------------------------------------------------------------------------
@@ -113,13 +130,25 @@ kith_status make_process(void** out_handle, process_object** out) {
   return KITH_OK;
 }
 
+platform::child_life life_of(const kith_process_options& wanted) {
+  return {(wanted.flags & KITH_PROCESS_DETACHED) != 0, (wanted.flags & KITH_PROCESS_TREE) != 0};
+}
+
+// What the parent keeps of it: the child has the handles.
+void keep_boot(boot_segment& boot, process_object& self) {
+  self.boot = std::move(boot.segment);
+  self.stop_bells = std::move(boot.stop_bells);
+  platform::memory_keep_mapping_only(self.boot.memory);
+}
+
 kith_status start_program(const kith_process_options& wanted, given_shares& shares, const stdio_plan& streams,
                           process_object& self) {
   boot_plan plan;
-  if (kith_status status = plan_boot(wanted, plan); status != KITH_OK) return status;
+  if (kith_status status = plan_boot(wanted, self, plan); status != KITH_OK) return status;
   platform::spawn_plan spawn;
   boot_segment boot;
-  const bool needs_boot = plan.run != shm::run_kind::program || !shares.list().empty();
+  self.runs_function = plan.run != shm::run_kind::program;
+  const bool needs_boot = self.runs_function || !shares.list().empty() || wanted.name != nullptr;
   if (needs_boot) {
     if (kith_status status = boot_write(plan, shares, boot); status != KITH_OK) return status;
     spawn.bootstrap = &platform::memory_handle(boot.segment.memory);
@@ -137,19 +166,15 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
   streams.fill_in(spawn.standard);
   spawn.argv = wanted.argv;
   spawn.cwd = wanted.cwd;
-  spawn.detached = (wanted.flags & KITH_PROCESS_DETACHED) != 0;
+  spawn.life = life_of(wanted);
   spawn.batch_files = (wanted.flags & KITH_PROCESS_BATCH_FILES) != 0;
   if (status == KITH_OK) {
     self.hosted = wanted.library != nullptr;
     status =
         self.hosted ? host_spawn(wanted, spawn, self.process) : platform::process_spawn(spawn, self.process);
   }
-  if (status == KITH_OK && plan.run != shm::run_kind::program) {
-    self.runs_function = true;
-    self.boot = std::move(boot.segment);
-  } else if (needs_boot) {
-    shm::segment_close(boot.segment);
-  }
+  if (needs_boot && status == KITH_OK) keep_boot(boot, self);
+  if (needs_boot && status != KITH_OK) shm::segment_close(boot.segment);
   return status;
 }
 
@@ -161,22 +186,26 @@ kith_status start_fork(const kith_process_options& wanted, given_shares& shares,
   plan.entry_name = wanted.entry_name != nullptr ? wanted.entry_name : "-";
   plan.argument = wanted.argument;
   plan.argument_size = wanted.argument_size;
+  plan.own_name = self.name.data();
+  plan.ends_with_parent = (wanted.flags & KITH_PROCESS_DETACHED) == 0;
+  plan.can_be_asked = (wanted.flags & KITH_PROCESS_STOP_EVENT) != 0;
   kith_entry entry = wanted.entry;
   if (entry == nullptr) {
     if (kith_status status = entry_find(wanted.entry_name, entry); status != KITH_OK) return status;
   }
   boot_segment boot;
-  if (kith_status status = boot_write_private(plan, shares, boot); status != KITH_OK) return status;
+  if (kith_status status = boot_write_for_fork(plan, shares, boot); status != KITH_OK) return status;
   platform::flush_standard_streams();  // or the child would write once more what is still in their buffers
   platform::fork_side side = platform::fork_side::parent;
-  const bool detached = (wanted.flags & KITH_PROCESS_DETACHED) != 0;
-  kith_status status = platform::process_fork(detached, self.process, side);
+  kith_status status = platform::process_fork(life_of(wanted), self.process, side);
   if (status == KITH_OK && side == platform::fork_side::child) {
     const platform::native_handle* standard[platform::standard_streams];
     streams.fill_in(standard);
     platform::stdio_install(standard);
     child_run_forked(boot, entry, (wanted.flags & KITH_PROCESS_KEEP_DESCRIPTORS) != 0);
   }
+  if (plan.can_be_asked && status == KITH_OK) keep_boot(boot, self);
+  if (plan.can_be_asked && status != KITH_OK) shm::segment_close(boot.segment);
   return status;
 }
 
@@ -217,6 +246,12 @@ kith_status await_end(const process_object& self, const shm::patience& limits) {
   return KITH_OK;
 }
 
+// The child has ended; what it started may live.
+void end_rest_of_tree(process_object& self) {
+  const library_guard guard;
+  if (self.tree) (void)platform::process_kill(self.process);
+}
+
 kith_exit collect(process_object& self) {
   library_guard guard;
   if (!self.collected.load(std::memory_order_relaxed)) {
@@ -235,10 +270,22 @@ struct demand {
 constexpr demand to_end{platform::process_terminate, &process_object::asked};
 constexpr demand to_die{platform::process_kill, &process_object::killed};
 
+// Tells the child to stop. False: it does not look for that.
+bool ask_to_stop(process_object& self) {
+  if (self.boot.state == nullptr) return false;
+  shm::bootstrap_state& boot = *reinterpret_cast<shm::bootstrap_state*>(self.boot.state);
+  shm::event_set(boot.stop, self.boot.waiting, &self.stop_bells);
+  // With the child's, which says that it looks and then looks: either it sees the event set, or we see that it looks.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  return boot.hears.load(std::memory_order_relaxed) != 0;
+}
+
 kith_status issue(const demand& wanted, process_object& self) {
   if (self.foreign) return KITH_E_DENIED;
   library_guard guard;  // not while another thread reaps: the pid would be free for somebody else
-  if (self.collected.load(std::memory_order_relaxed)) return KITH_OK;
+  const bool has_ended = self.collected.load(std::memory_order_relaxed);
+  if (has_ended && !self.tree) return KITH_OK;
+  if (wanted.mark == &process_object::asked && !has_ended && ask_to_stop(self)) return KITH_OK;
   const kith_status status = wanted.send(self.process);
   if (status == KITH_OK) self.*wanted.mark = true;
   return status;
@@ -325,7 +372,8 @@ kith_status kith_process_spawn(const kith_process_options* options, kith_process
   if (options == nullptr || out == nullptr) return KITH_E_INVALID;
   kith_process_options wanted;
   constexpr uint32_t known = KITH_PROCESS_CLEAN_ENV | KITH_PROCESS_KEEP_DESCRIPTORS |
-                             KITH_PROCESS_BATCH_FILES | KITH_PROCESS_DETACHED;
+                             KITH_PROCESS_BATCH_FILES | KITH_PROCESS_DETACHED | KITH_PROCESS_TREE |
+                             KITH_PROCESS_STOP_EVENT;
   if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
   if (boot_run() != shm::run_kind::program && !boot_taken_over()) return KITH_E_NO_CHILD_MAIN;
   if (kith_status status = check(wanted); status != KITH_OK) return status;
@@ -338,8 +386,12 @@ kith_status kith_process_spawn(const kith_process_options* options, kith_process
   process_object* self = nullptr;
   kith_status status = make_process(&handle, &self);
   if (status != KITH_OK) return status;
+  self->tree = (wanted.flags & KITH_PROCESS_TREE) != 0;
   const bool forks = wanted.start == KITH_START_FORK;
-  status = forks ? start_fork(wanted, shares, streams, *self) : start_program(wanted, shares, streams, *self);
+  status = give_name(wanted, self->name);
+  if (status == KITH_OK) {
+    status = forks ? start_fork(wanted, shares, streams, *self) : start_program(wanted, shares, streams, *self);
+  }
   if (status != KITH_OK) {
     handle_close(handle, object_kind::process);
     return status;
@@ -368,8 +420,10 @@ kith_status kith_process_stop(kith_process* process, int64_t wait_ms, int64_t te
   kith_status status = await_end(*self, wait_ms);
   status = demand_and_await(to_end, *self, terminate_ms, status);
   status = demand_and_await(to_die, *self, kill_ms, status);
-  if (status == KITH_OK) *out = collect(*self);
-  return status;
+  if (status != KITH_OK) return status;
+  end_rest_of_tree(*self);
+  *out = collect(*self);
+  return KITH_OK;
 }
 
 kith_status kith_process_terminate(kith_process* process) { return issue(to_end, process); }
@@ -380,6 +434,13 @@ int64_t kith_process_id(const kith_process* process) {
   object* found = nullptr;
   if (handle_find(process, object_kind::process, found) != KITH_OK) return -1;
   return platform::process_id(static_cast<process_object*>(found)->process);
+}
+
+const char* kith_process_name(const kith_process* process) {
+  object* found = nullptr;
+  if (handle_find(process, object_kind::process, found) != KITH_OK) return nullptr;
+  const text& name = static_cast<process_object*>(found)->name;
+  return name.empty() ? "" : name.data();
 }
 
 void kith_process_close(kith_process* process) { handle_close(process, object_kind::process); }

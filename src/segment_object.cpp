@@ -77,6 +77,15 @@ kith_status segment_object_open(const segment_class& type, shm::segment&& segmen
   return shared == nullptr ? KITH_E_NO_MEMORY : open_object(type, shared, std::move(bells), out);
 }
 
+kith_status segment_object_open_borrowed(const segment_class& type, mapping* shared, platform::bells&& bells,
+                                         void** out) {
+  const kith_status status = open_object(type, shared, std::move(bells), out);
+  object* made = nullptr;
+  if (status == KITH_OK && handle_find(*out, type.kind, made) == KITH_OK)
+    static_cast<segment_object*>(made)->borrowed = true;
+  return status;
+}
+
 kith_status segment_claim(shm::segment_kind kind, const char* name, shm::segment& out) {
   claimed_share claimed;
   if (kith_status status = share_claim(name, kind, claimed); status != KITH_OK) return status;

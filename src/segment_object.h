@@ -36,6 +36,7 @@ struct segment_object : object {
   mapping* shared = nullptr;
   platform::bells bells;                   // of an event or queue
   kith_lock* lock = nullptr;               // of an array or value, borrowed by the user
+  bool borrowed = false;                   // the user can neither close it nor give it away
   std::atomic<uint64_t> last_probe_ns{0};  // of a semaphore: when it was last seen to whether holders live
   shm::spinner spin;
   std::atomic<uint32_t> hint{0};  // of a semaphore: where the last permit was found
@@ -65,6 +66,9 @@ void segment_object_destroy(object* self);
 // Makes a handle for a segment of that class, which it takes over, also when it fails.
 kith_status segment_object_open(const segment_class& type, shm::segment&& segment, platform::bells&& bells,
                                 void** out);
+// For a mapping that is part of something else.
+kith_status segment_object_open_borrowed(const segment_class& type, mapping* shared, platform::bells&& bells,
+                                         void** out);
 // From the handles that another process gave, which it takes over, also when it fails.
 kith_status segment_object_open_claimed(const segment_class& type, claimed_share& claimed, void** out);
 kith_status segment_object_inherit(const segment_class& type, const char* name, void** out);

@@ -18,6 +18,7 @@ kith_status describe_segment(const mapping& shared, shm::segment_kind kind, give
 }
 
 kith_status describe_with_bells(segment_object& self, shm::segment_kind kind, given_share& out) {
+  if (self.borrowed) return KITH_E_MISMATCH;
   for (uint32_t i = 0; i < platform::most_bells; ++i) {
     const platform::native_handle& bell = platform::bells_handle(self.bells, i);
     if (bell.valid()) out.handles[1 + i] = &bell;

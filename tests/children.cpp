@@ -87,6 +87,22 @@ int stay(const arguments&) {
   return 0;
 }
 
+int wait_for_stop(const arguments&) {
+  channel line;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  CHILD_NEEDS(kith_stop_requested(0) == KITH_E_TIMEOUT);
+  CHILD_NEEDS(tell(line, "looks"));
+  CHILD_NEEDS(kith_stop_requested(generous) == KITH_OK);
+  return 5;
+}
+
+int own_name(const arguments&) {
+  channel line;
+  CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
+  CHILD_NEEDS(tell(line, kith_self_name()));
+  return 0;
+}
+
 int die(const arguments&) { crash(); }
 
 // A worker of a pool that is a program of its own: answers each task with its bytes in the other order.
@@ -127,6 +143,8 @@ constexpr named_role roles[] = {
     {"cwd", working_folder},
     {"id", own_id},
     {"stay", stay},
+    {"wait_for_stop", wait_for_stop},
+    {"name", own_name},
     {"crash", die},
     {"count_handles", count_handles},
     {"copy", copy},

@@ -128,7 +128,7 @@ kith_process_options run_entry(kith_entry entry, const shares& given) {
   return options;
 }
 
-static kith_status spawn(const kith_process_options& options, process& out) {
+kith_status spawn(const kith_process_options& options, process& out) {
   constexpr int tries = 3;
   kith_status status = kith_process_spawn(&options, out.out());
   for (int i = 1; i < tries && status == KITH_E_OS && may_spawn_again(); ++i) {
@@ -252,6 +252,8 @@ void in_threads(int count, const std::function<void(int)>& function) {
   for (int i = 0; i < count; ++i) threads.emplace_back(function, i);
   for (std::thread& thread : threads) thread.join();
 }
+
+int64_t own_id() { return uv_os_getpid(); }
 
 uint64_t now_ms() { return uv_hrtime() / 1'000'000; }
 

@@ -159,6 +159,9 @@ using shares = std::vector<kith_share>;
 // Options that run a function; what they point to must outlive the spawn.
 kith_process_options run_entry(kith_entry entry, const shares& given);
 
+// Again where the OS is known to fail now and then.
+kith_status spawn(const kith_process_options& options, process& out);
+
 process start(kith_entry entry, const shares& given = {}, const void* argument = nullptr, size_t size = 0);
 
 template <class T>
@@ -232,6 +235,7 @@ class nothing_leaks {
 void in_threads(int count, const std::function<void(int)>& function);
 
 uint64_t now_ms();
+int64_t own_id();
 
 // Asks again and again until it is true. False: it never was, in a generous time.
 bool becomes_true(const std::function<bool()>& condition);

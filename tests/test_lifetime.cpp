@@ -9,12 +9,6 @@ using test::nothing_leaks;
 
 namespace {
 
-#if defined(_WIN32) || (defined(__linux__) && !defined(KITH_PORTABLE))
-constexpr bool ends_children = true;
-#else
-constexpr bool ends_children = false;
-#endif
-
 struct order {
   uint32_t flags;
   bool by_thread;  // a thread of the parent that ends, not its first
@@ -97,10 +91,42 @@ int32_t starts_children_for_ever(const void* argument, size_t) {
   return 0;
 }
 
+int32_t counts_its_begin_and_end(const void*, size_t) {
+  test::value begun;
+  test::value ended;
+  test::event end;
+  CHILD_NEEDS(test::take(begun, "begun"));
+  CHILD_NEEDS(test::take(ended, "ended"));
+  CHILD_NEEDS(test::take(end, "end"));
+  test::count_up(begun);
+  CHILD_NEEDS(kith_event_wait(end, test::generous) == KITH_OK);
+  test::count_up(ended);
+  return 0;
+}
+
+int32_t starts_detached_children(const void*, size_t) {
+  test::value begun;
+  test::value ended;
+  test::event end;
+  CHILD_NEEDS(test::take(begun, "begun"));
+  CHILD_NEEDS(test::take(ended, "ended"));
+  CHILD_NEEDS(test::take(end, "end"));
+  constexpr int most = 6;
+  test::in_threads(2, [&](int) {
+    const test::shares given{{"begun", begun}, {"ended", ended}, {"end", end}};
+    kith_process_options options = test::run_entry(counts_its_begin_and_end, given);
+    options.flags = KITH_PROCESS_DETACHED;
+    for (int i = 0; i < most; ++i) {
+      test::process child;
+      (void)kith_process_spawn(&options, child.out());
+    }
+  });
+  return stays(nullptr, 0);
+}
+
 }  // namespace
 
 TEST_CASE("a child ends when its parent is killed, whichever thread started it") {
-  if (!ends_children) SKIP_CASE("this OS does not end children with their parent");
   const test::heir_of_grandchildren heir;
   for (const bool by_thread : {false, true}) {
     CAPTURE(by_thread);
@@ -113,7 +139,6 @@ TEST_CASE("a child ends when its parent is killed, whichever thread started it")
 }
 
 TEST_CASE("a child ends when its parent ends by itself") {
-  if (!ends_children) SKIP_CASE("this OS does not end children with their parent");
   const test::heir_of_grandchildren heir;
   for (const bool by_thread : {false, true}) {
     family all({0, by_thread, true, false});
@@ -125,8 +150,7 @@ TEST_CASE("a child ends when its parent ends by itself") {
 }
 
 TEST_CASE("a forked child ends with its parent") {
-  if (!ends_children || kith_has(KITH_HAS_FORK) == 0)
-    SKIP_CASE("this OS does not fork, or does not end children");
+  if (kith_has(KITH_HAS_FORK) == 0) SKIP_CASE("this OS does not fork");
   const test::heir_of_grandchildren heir;
   family all({0, false, false, true});
   CHECK_OK(kith_process_kill(all.parent));
@@ -168,7 +192,7 @@ TEST_CASE("a detached child lives on when its parent is killed") {
 }
 
 TEST_CASE("a parent that is killed while it starts children leaves none") {
-  if (!ends_children || test::is_windows) SKIP_CASE("the test counts its heirs, which is for Linux");
+  if (test::is_windows) SKIP_CASE("the test counts its heirs, which is for Linux");
   const test::heir_of_grandchildren heir;
   uint64_t state = 99;
   for (int round = test::repetitions(200); round > 0; --round) {
@@ -181,5 +205,25 @@ TEST_CASE("a parent that is killed while it starts children leaves none") {
     const uint64_t began = test::now_ms();
     heir.await_all();
     CHECK(test::now_ms() - began < 1000);
+  }
+}
+
+TEST_CASE("a parent that is killed while it starts detached children leaves all of them alive") {
+  const test::heir_of_grandchildren heir;
+  uint64_t state = 98;
+  for (int round = test::repetitions(60); round > 0; --round) {
+    const test::value begun = test::make_value(KITH_I64);
+    const test::value ended = test::make_value(KITH_I64);
+    const test::event end = test::make_event();
+    test::process parent =
+        test::start(starts_detached_children, {{"begun", begun}, {"ended", ended}, {"end", end}});
+    REQUIRE(test::reaches(begun, 1));
+    std::this_thread::sleep_for(
+        std::chrono::microseconds(test::next_random(state) % (test::is_windows ? 300'000 : 6'000)));
+    CHECK_OK(kith_process_kill(parent));
+    CHECK_EXIT(parent, KITH_EXIT_KILLED, 9);
+    CHECK_OK(kith_event_set(end));
+    heir.await_all();
+    CHECK(test::becomes_true([&] { return test::count_in(ended) == test::count_in(begun); }));
   }
 }

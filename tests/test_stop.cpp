@@ -87,7 +87,7 @@ TEST_CASE_FIXTURE(nothing_leaks,
   for (int round = test::repetitions(20); round > 0; --round) {
     staying_child child;
     std::atomic<int> wrong = 0;
-    test::in_threads(12, [&](int i) {
+    test::in_threads(16, [&](int i) {
       kith_exit end{};
       kith_status status = KITH_OK;
       if (i == 0) {

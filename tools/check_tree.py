@@ -17,7 +17,7 @@ SCRIPTS = {".py", ".sh", ".cmake", ".yml", ".cmd"}
 SCRIPT_NAMES = {"CMakeLists.txt", "dev", "run", "wine-run"}
 
 # Files of one port that have no twin in the other.
-ONE_SIDED = {"posix": {"io_ring_linux", "supervisor"}, "win32": {"access_rules", "command_line", "environment_block", "program", "utf16"}}
+ONE_SIDED = {"posix": {"io_ring_linux", "supervisor", "tree"}, "win32": {"access_rules", "command_line", "environment_block", "program", "utf16"}}
 VARIANT = re.compile(r"_(linux|darwin|portable|parking|elf|macho)$")
 
 OS_MACRO = re.compile(

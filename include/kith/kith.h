@@ -21,8 +21,9 @@
  * Text       UTF-8 on every OS, ends with NUL. Sizes are bytes.
  * Threads    Every function may be called from any thread at any time, except where its comment says otherwise.
  * Quietness  The library prints nothing, never aborts, installs no signal handler, runs no callback except where a call says so, in
- *            the thread that made the call. It has no thread, but for one on POSIX while a child runs on after kith_process_close, to
- *            reap it. No signal is ever handled there, and a fork does not mind it.
+ *            the thread that made the call. It has no threads but these: on POSIX one while a child runs on after kith_process_close,
+ *            to reap it; on macOS and BSD one in a child, to end it when its parent ends. No signal is handled in them, and a fork
+ *            does not mind them.
  */
 #ifndef KITH_KITH_H
 #define KITH_KITH_H
@@ -218,6 +219,9 @@ enum {
   KITH_PROCESS_CLEAN_ENV = 1,        /* start from an empty environment, not from this process's */
   KITH_PROCESS_KEEP_DESCRIPTORS = 2, /* KITH_START_FORK only: the child keeps descriptors that kith did not open */
   KITH_PROCESS_DETACHED = 8,         /* the child lives on when this process ends */
+  KITH_PROCESS_TREE = 64,            /* terminate, kill and stop are for the child and all of its descendants: see kith_process_kill */
+  KITH_PROCESS_STOP_EVENT = 128,     /* KITH_START_FORK: the child can look for stop requests (kith_stop_event), as others always can. It costs
+                                        shared memory, some 10 us */
   KITH_PROCESS_BATCH_FILES = 4       /* argv[0] may be a batch file (.bat, .cmd), named with its extension. Windows runs it by cmd.exe, with
                                         arguments written so that none of them can become a command. Elsewhere the flag means nothing */
 };
@@ -280,6 +284,8 @@ typedef struct kith_process_options {
   kith_stdio std_in; /* its standard streams; all zero: those of this process */
   kith_stdio std_out;
   kith_stdio std_err;
+
+  const char *name; /* of the process, for both sides, as in logs: 1 to 255 bytes of UTF-8. NULL: entry_name, or the name of the program's file */
 } kith_process_options;
 
 /* How a process ended. */
@@ -303,9 +309,10 @@ typedef struct kith_exit {
 
 /* Starts a process that runs a program or a function.
  *
- * A child ends when this process ends, in whatever way (Linux and Windows; the OS kills it), unless it is KITH_PROCESS_DETACHED. Which
- * thread starts it does not matter; on Linux the first thread of the process must live as long as the process does, and a program that
- * changes its user, as sudo does, lives on. What the child starts by itself is its own matter.
+ * A child ends when this process ends, in whatever way, unless it is KITH_PROCESS_DETACHED. Which thread starts it does not matter. On
+ * Linux and Windows the OS kills it; on Linux the first thread of the process must live as long as the process does, and a program that
+ * changes its user, as sudo does, lives on. Elsewhere a thread in the child sees to it: in a function from kith_child_main on, in a program
+ * that was given shares from its first call of kith on; other programs live on. What the child starts by itself is its own matter.
  *
  * Exactly the shares and the three standard streams reach the child, no other descriptor or handle. A child that has a pipe must not wait for
  * us while we wait for its end: use kith_process_communicate, or read and write the streams. Signals have their default
@@ -340,18 +347,28 @@ KITH_API kith_status kith_process_spawn(const kith_process_options *options, kit
 KITH_API kith_status kith_process_wait(kith_process *process, int64_t timeout_ms, kith_exit *out);
 
 /* Asks the process to end. It may take its time, or refuse; wait for it, then kill it.
+ *
+ * A child that looks for stop requests (it has called kith_stop_event or kith_stop_requested) gets one, and nothing else happens: how it ends is
+ * its own choice. Any other gets SIGTERM, with KITH_PROCESS_TREE its whole tree does; Windows has nothing to ask it with, and ends it at once,
+ * as kill does.
  * Returns: KITH_OK, also when it has ended already; KITH_E_INVALID; KITH_E_DENIED; KITH_E_OS.
- * Threads: any. Platforms: SIGTERM on POSIX. Windows has nothing to ask with yet: it ends at once, as by kill. Since: 0.1 */
+ * Threads: any. Platforms: see above. Since: 0.1 */
 KITH_API kith_status kith_process_terminate(kith_process *process);
 
 /* Ends the process, without a chance to clean up. The call does not wait for the end.
+ *
+ * With KITH_PROCESS_TREE it ends all descendants, too, also those that are being started at this moment, and also when the child itself has
+ * ended before. POSIX: the child has a process group of its own (so Ctrl-C in a terminal does not reach it), and who leaves the group, as by
+ * setsid, is not of the tree; until kith_process_close the child that has ended stays a zombie, which keeps the number of the group. Windows:
+ * the child is in a job of its own, which nobody can leave, and which ends with this process.
  * Returns: KITH_OK, also when it has ended already; KITH_E_INVALID; KITH_E_DENIED; KITH_E_OS.
- * Threads: any. Platforms: SIGKILL, TerminateProcess. Since: 0.1 */
+ * Threads: any. Platforms: SIGKILL, TerminateProcess, TerminateJobObject. Since: 0.1 */
 KITH_API kith_status kith_process_kill(kith_process *process);
 
 /* Ends the process step by step: waits wait_ms for it to end by itself; asks it, as kith_process_terminate, and waits terminate_ms; ends
  * it, as kith_process_kill, and waits kill_ms. The first step that sees the end is the last. A step of 0 ms is left out, one of KITH_FOREVER
- * never gives way to the next. A good choice for many programs is (0, 5000, 5000).
+ * never gives way to the next. A good choice for many programs is (0, 5000, 5000). With KITH_PROCESS_TREE what is left of the tree when the
+ * child itself has ended is killed.
  * Returns: KITH_OK, and *out as by kith_process_wait; KITH_E_TIMEOUT (it runs on after the last step: also a killed process can take long in
  * the kernel); KITH_E_CLOSED, KITH_E_CANCELLED, KITH_E_INTERRUPTED (as by kith_process_wait; further steps are not taken); KITH_E_INVALID;
  * KITH_E_DENIED; KITH_E_OS.
@@ -361,6 +378,11 @@ KITH_API kith_status kith_process_stop(kith_process *process, int64_t wait_ms, i
 /* Gives the OS's process id.
  * Returns: the id; -1 when the handle is NULL or closed. Threads: any. Since: 0.1 */
 KITH_API int64_t kith_process_id(const kith_process *process);
+
+/* Gives the name of the process: see kith_process_options.
+ * Returns: the name; "" for a process that another one sent; NULL when the handle is NULL or closed.
+ * Lifetime: until the handle is closed. Threads: any. Since: 0.1 */
+KITH_API const char *kith_process_name(const kith_process *process);
 
 /* Lets go of a process. A running child runs on and leaves no zombie: it is reaped when it ends, by a thread of the library's that is there
  * as long as there are such children (one for all).
@@ -462,6 +484,38 @@ KITH_API kith_status kith_entry_pack(kith_entry entry, void *buffer, size_t capa
  * there); KITH_E_INVALID; KITH_E_NO_MEMORY.
  * Lifetime: *out as long as its library is loaded. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_entry_unpack(const void *packed, size_t size, kith_entry *out);
+
+/* ==== the child's view of itself ==================================================================================== */
+
+/* These are for a child that runs a function, and for a program that was given shares or a name: others have not been told by whom they were
+ * started, nor can they be asked to stop. A child by KITH_START_FORK can be asked if it was given KITH_PROCESS_STOP_EVENT. */
+
+/* An event that is set when the parent asks this process to end (kith_process_terminate, kith_process_stop). Wait for it by kith_event_wait, or
+ * together with other things by kith_wait_any and kith_event_poll_handle. It stays set.
+ * The first call of this or of kith_stop_requested says that this process looks for requests: from then on the parent's asking
+ * does nothing but set the event. Before that it is SIGTERM, and on Windows the end.
+ * Returns: the event, always the same; NULL when nobody can ask: see above; also when there is no memory for it.
+ * Lifetime: of the process; kith_event_close leaves it alone, and it cannot be given to others. Threads: any. Since: 0.1 */
+KITH_API kith_event *kith_stop_event(void);
+
+/* Waits until the parent asks this process to end. With timeout 0 it looks once, as a loop does between two pieces of work.
+ * Returns: KITH_OK (it is to end); KITH_E_TIMEOUT (it is not); KITH_E_NOT_FOUND (kith_stop_event is NULL: nobody can ask);
+ * KITH_E_CANCELLED, KITH_E_INTERRUPTED; KITH_E_INVALID.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_stop_requested(int64_t timeout_ms);
+
+/* Tells whether the parent is alive. For a detached child: any other ends with its parent.
+ * Returns: 1 it lives; 0 it has ended; -1 it is not known: see above. Threads: any. Since: 0.1 */
+KITH_API int32_t kith_parent_alive(void);
+
+/* Gives the OS's process id of the parent, also when that has ended.
+ * Returns: the id; -1 when it is not known: see above. Threads: any. Since: 0.1 */
+KITH_API int64_t kith_parent_id(void);
+
+/* Gives the name of this process.
+ * Returns: what its parent named it: see kith_process_options; where it was not told, the name of the program's file. Never NULL.
+ * Lifetime: of the process. Threads: any. Since: 0.1 */
+KITH_API const char *kith_self_name(void);
 
 /* ==== memory ======================================================================================================== */
 

@@ -73,6 +73,7 @@ struct process {
   int64_t pid = -1;
   native_handle watch;  // pidfd or kqueue; invalid where there is neither
   bool collected = false;
+  bool tree = false;     // its pid is the number of a process group, and so is kept by not reaping it
   bool foreign = false;  // not our child: `who` it is
   identity who;
 };

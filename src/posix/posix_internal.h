@@ -61,14 +61,14 @@ struct child_start {
   size_t kept_count;
   int standard[standard_streams];    // what become its standard streams, all above those; -1: ours
   std::atomic<uint32_t>* child_pid;  // or nullptr
-  bool detached;                     // otherwise it ends when we end, where the OS can do that
+  child_life life;
 };
 
 kith_status start_program(const child_start& start, process& out);
 
 // What a child made by fork must know to end with its parent. Made before the fork.
 struct fork_bond {
-  pid_t parent = 0;  // 0: it lives on
+  identity parent;  // nobody: it lives on
 };
 fork_bond make_fork_bond();
 void tie_forked_child(const fork_bond& bond);  // in the child; ends it when the parent is gone already
@@ -85,7 +85,13 @@ kith_status fail_to_enter(int os_error);
 bool child_has_ended(pid_t pid);
 kith_status await_by_naps(pid_t pid, deadline until);
 void collect_by_pid(pid_t pid, kith_exit& out);
+void look_how_it_ended(pid_t pid, kith_exit& out);  // the same, and it stays to be reaped
 kith_status signal_by_pid(pid_t pid, int signal);
+
+// ---- tree.cpp
+
+kith_status signal_tree(pid_t leader, int signal);
+kith_status kill_tree(pid_t leader);
 
 // ---- exit_*.cpp: the child of a process, by its handle where there is one
 

@@ -140,24 +140,28 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
                     kept.size(),
                     {-1, -1, -1},
                     plan.child_pid,
-                    plan.detached};
+                    plan.life};
   for (size_t i = 0; i < standard_streams; ++i) {
     if (plan.standard[i] != nullptr) start.standard[i] = plan.standard[i]->get();
   }
+  out.tree = plan.life.tree;
   return start_program(start, out);
 }
 
-kith_status process_fork(bool detached, process& out, fork_side& side) {
+kith_status process_fork(const child_life& life, process& out, fork_side& side) {
   reap_unsupervised();
-  const fork_bond bond = detached ? fork_bond{} : make_fork_bond();
+  const fork_bond bond = life.detached ? fork_bond{} : make_fork_bond();
   const pid_t pid = fork();
   if (pid == -1) return fail_to_start(errno);
   side = pid == 0 ? fork_side::child : fork_side::parent;
-  if (pid == 0) tie_forked_child(bond);
-  if (pid != 0) {
+  if (life.tree) setpgid(pid, pid);  // by both: whoever goes on first relies on it
+  if (pid == 0) {
+    tie_forked_child(bond);
+  } else {
     out.pid = pid;
     out.watch = watch_child(pid);
     out.collected = false;
+    out.tree = life.tree;
   }
   return KITH_OK;
 }
@@ -215,6 +219,17 @@ void collect_by_pid(pid_t pid, kith_exit& out) {
   }
 }
 
+void look_how_it_ended(pid_t pid, kith_exit& out) {
+  siginfo_t info{};
+  if (restart([&] { return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT); }) != 0) {
+    out = {KITH_EXIT_UNKNOWN, 0, 0};
+  } else if (info.si_code == CLD_EXITED) {
+    out = {KITH_EXIT_CODE, 0, info.si_status & 0xFF};  // Darwin gives more bits
+  } else {
+    out = {KITH_EXIT_SIGNAL, 0, info.si_status};
+  }
+}
+
 // A pid that was reaped behind our back may be a stranger's by now.
 kith_status signal_by_pid(pid_t pid, int signal) {
   if (child_has_ended(pid) || kill(pid, signal) == 0 || errno == ESRCH) return KITH_OK;
@@ -227,15 +242,23 @@ void process_collect(process& self, kith_exit& out) {
     self.collected = true;
     return;
   }
+  if (self.tree) {  // stays, see tree.cpp
+    look_how_it_ended(static_cast<pid_t>(self.pid), out);
+    return;
+  }
   collect_child(self, out);
   self.collected = true;
   // Other threads may still be waiting on the handle: it is closed by process_forget.
   reap_unsupervised();
 }
 
-kith_status process_terminate(const process& self) { return signal_child(self, SIGTERM); }
+kith_status process_terminate(const process& self) {
+  return self.tree ? signal_tree(static_cast<pid_t>(self.pid), SIGTERM) : signal_child(self, SIGTERM);
+}
 
-kith_status process_kill(const process& self) { return signal_child(self, SIGKILL); }
+kith_status process_kill(const process& self) {
+  return self.tree ? kill_tree(static_cast<pid_t>(self.pid)) : signal_child(self, SIGKILL);
+}
 
 void process_forget(process& self) {
   const pid_t pid = static_cast<pid_t>(self.pid);

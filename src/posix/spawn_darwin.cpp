@@ -20,15 +20,17 @@ class spawn_attributes {
   spawn_attributes& operator=(const spawn_attributes&) = delete;
 
   // Default actions for all signals, none blocked, and no descriptor but the listed.
-  int fill() {
+  int fill(const child_life& life) {
     sigset_t all;
     sigset_t none;
     sigfillset(&all);
     sigemptyset(&none);
-    constexpr int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_CLOEXEC_DEFAULT;
+    int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_CLOEXEC_DEFAULT;
+    if (life.tree) flags |= POSIX_SPAWN_SETPGROUP;
     if (error_ == 0) error_ = posix_spawnattr_setflags(&attributes_, static_cast<short>(flags));
     if (error_ == 0) error_ = posix_spawnattr_setsigdefault(&attributes_, &all);
     if (error_ == 0) error_ = posix_spawnattr_setsigmask(&attributes_, &none);
+    if (error_ == 0 && life.tree) error_ = posix_spawnattr_setpgroup(&attributes_, 0);
     return error_;
   }
   const posix_spawnattr_t* get() const { return &attributes_; }
@@ -84,7 +86,7 @@ kith_status start_program(const child_start& start, process& out) {
     if (const int error = check_cwd(start.cwd); error != 0) return fail_to_enter(error);
   }
   spawn_attributes attributes;
-  if (const int error = attributes.fill(); error != 0) return fail_to_start(error);
+  if (const int error = attributes.fill(start.life); error != 0) return fail_to_start(error);
   spawn_actions actions;
   if (const int error = actions.fill(start); error != 0) return fail_to_start(error);
   pid_t pid = -1;
@@ -99,8 +101,10 @@ kith_status start_program(const child_start& start, process& out) {
   return KITH_OK;
 }
 
-// Nothing here ends a process when its parent ends.
-fork_bond make_fork_bond() { return {}; }
-void tie_forked_child(const fork_bond&) {}
+fork_bond make_fork_bond() { return {self()}; }
+
+void tie_forked_child(const fork_bond& bond) {
+  if (!bond.parent.nobody()) watch_parent(bond.parent);
+}
 
 }  // namespace kith::platform

@@ -202,10 +202,10 @@ kith_status start_program(const child_start& start, process& out) {
   if (!stack.valid()) return fail(errno);
   launch child{{&start, {}}};
   child.stack = stack.top();
-  child.parent = start.detached ? 0 : getpid();
+  child.parent = start.life.detached ? 0 : getpid();
   {
     const signals_blocked quiet;
-    if (start.detached || is_first_thread()) {
+    if (start.life.detached || is_first_thread()) {
       make_child(CLONE_VFORK, child);
     } else {
       make_child_by_thread(child);
@@ -222,10 +222,10 @@ kith_status start_program(const child_start& start, process& out) {
 }
 
 // A process that forks has one thread, or should have: its first.
-fork_bond make_fork_bond() { return {is_first_thread() ? getpid() : 0}; }
+fork_bond make_fork_bond() { return {is_first_thread() ? self() : identity{}}; }
 
 void tie_forked_child(const fork_bond& bond) {
-  if (bond.parent != 0) end_with_parent(bond.parent);
+  if (!bond.parent.nobody()) end_with_parent(static_cast<pid_t>(bond.parent.pid()));
 }
 
 }  // namespace kith::platform

@@ -50,8 +50,10 @@ kith_status start_program(const child_start& start, process& out) {
   return KITH_OK;
 }
 
-// Nothing here ends a process when its parent ends.
-fork_bond make_fork_bond() { return {}; }
-void tie_forked_child(const fork_bond&) {}
+fork_bond make_fork_bond() { return {self()}; }
+
+void tie_forked_child(const fork_bond& bond) {
+  if (!bond.parent.nobody()) watch_parent(bond.parent);
+}
 
 }  // namespace kith::platform

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../platform.h"
+#include "event.h"
 
 namespace kith::shm {
 
@@ -22,6 +23,11 @@ enum child_progress : uint32_t { child_started = 0, child_took_over = 1 };
 
 inline constexpr uint32_t boot_version = KITH_VERSION_MAJOR * 100 + KITH_VERSION_MINOR;
 
+enum bootstrap_flags : uint32_t {
+  boot_ends_with_parent = 1,
+  boot_can_be_asked = 2  // the segment is shared memory, so that a stop request arrives
+};
+
 struct bootstrap_state {
   uint64_t token;                   // equals the one in KITH_BOOT
   std::atomic<uint32_t> child_pid;  // whom it is meant for; 0: not known yet
@@ -30,15 +36,21 @@ struct bootstrap_state {
   uint32_t run;                     // run_kind
   uint64_t code_offset;
   unsigned char code_identity[platform::build_identity_size];
-  bootstrap_piece name;      // of a registered function, or the path of the module or library; ends with NUL
-  bootstrap_piece argument;  // begins at a multiple of 64
-  bootstrap_piece shares;    // share_record[]
-  bootstrap_piece symbol;    // run_kind::library: the name of the function; ends with NUL
-  uint32_t version;          // of the parent's kith: major * 100 + minor
-  uint32_t for_guest;        // 1: the function belongs to a copy of kith that is not the program's
-  uint64_t reserved[7];
+  bootstrap_piece name;         // of a registered function, or the path of the module or library; ends with NUL
+  bootstrap_piece argument;     // begins at a multiple of 64
+  bootstrap_piece shares;       // share_record[]
+  uint64_t parent;              // the identity of who started it
+  uint32_t flags;               // bootstrap_flags
+  std::atomic<uint32_t> hears;  // 1: the child looks for stop requests
+  event_state stop;             // set by the parent: the child is to end
+  uint64_t stop_bells[platform::most_bells];  // as the child knows them. 0: none
+  bootstrap_piece own_name;                   // of the child; ends with NUL
+  bootstrap_piece symbol;                     // run_kind::library: the name of the function; ends with NUL
+  uint32_t version;                           // of the parent's kith: major * 100 + minor
+  uint32_t for_guest;  // 1: the function belongs to a copy of kith that is not the program's
+  uint64_t reserved[1];
 };
-static_assert(sizeof(bootstrap_state) == 192);
+static_assert(sizeof(bootstrap_state) == 256);
 
 inline constexpr uint32_t most_share_handles = 3;
 

@@ -93,6 +93,7 @@ struct wait_slot {
 struct process {
   int64_t pid = -1;
   native_handle handle;
+  native_handle job;  // of a tree
 };
 
 inline uint64_t current_thread() { return GetCurrentThreadId(); }

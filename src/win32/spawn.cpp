@@ -8,6 +8,7 @@
 #include "../allocator.h"
 #include "command_line.h"
 #include "environment_block.h"
+#include "job.h"
 #include "program.h"
 #include "win32_error.h"
 
@@ -92,28 +93,26 @@ kith_status duplicate_standard_handles(const spawn_plan& plan, standard_handles&
 }
 
 // For a child that is to outlive us. Suspended it would stay for ever when we are killed, so until it runs it is in a job that ends it when the last handle to
-// the job closes, and only we have one. Later the job means nothing, and what the process starts does not join it.
-class creation_job {
+// the job closes, and only we have one. Later the job means nothing, and what the process starts does not join it; unless it is that of a tree, which ends with us,
+// or when we say so, or not at all: see process_forget.
+class own_job {
  public:
   kith_status create() {
     job_.reset(CreateJobObjectW(nullptr, nullptr));
     if (!job_.valid()) return fail_with_last_error();
-    return limit(JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE) ? KITH_OK : fail_with_last_error();
+    return job_limit(job_, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE) ? KITH_OK : fail_with_last_error();
   }
 
   // After the process was resumed: killed between the two calls, we take it with us, which is what was in force until then.
-  void release() { limit(JOB_OBJECT_LIMIT_BREAKAWAY_OK | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK); }
+  void begin(const child_life& life, process& out) {
+    constexpr DWORD nobody_joins = JOB_OBJECT_LIMIT_BREAKAWAY_OK | JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
+    if (life.detached) job_limit(job_, life.tree ? 0 : nobody_joins);
+    if (life.tree) out.job = std::move(job_);
+  }
 
   HANDLE get() const { return job_.get(); }
 
  private:
-  bool limit(DWORD flags) {
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {};
-    limits.BasicLimitInformation.LimitFlags = flags;
-    return SetInformationJobObject(job_.get(), JobObjectExtendedLimitInformation, &limits, sizeof limits) !=
-           0;
-  }
-
   native_handle job_;
 };
 
@@ -127,16 +126,19 @@ kith_status find_job_for_life(HANDLE& out) {
   if (out != nullptr) return KITH_OK;
   native_handle made(CreateJobObjectW(nullptr, nullptr));
   if (!made.valid()) return fail_with_last_error();
-  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {};
-  limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE |
-                                            JOB_OBJECT_LIMIT_BREAKAWAY_OK |
-                                            JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
-  if (!SetInformationJobObject(made.get(), JobObjectExtendedLimitInformation, &limits, sizeof limits)) {
-    return fail_with_last_error();
-  }
+  constexpr DWORD limits = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_BREAKAWAY_OK |
+                           JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK;
+  if (!job_limit(made, limits)) return fail_with_last_error();
   if (job_for_life.compare_exchange_strong(out, made.get(), std::memory_order_acq_rel)) out = made.release();
   return KITH_OK;
 }
+
+// The jobs that a child begins in, the outer first.
+struct job_list {
+  HANDLE jobs[2] = {};
+  size_t count = 0;
+  void add(HANDLE job) { jobs[count++] = job; }
+};
 
 // STARTUPINFOEXW with the list of handles and the job, which it points into.
 class startup {
@@ -164,9 +166,9 @@ class startup {
   }
 
   // To be called when all handles are in.
-  kith_status finish(HANDLE job) {
+  kith_status finish(const job_list& jobs) {
     info_.StartupInfo.cb = sizeof(info_);
-    job_ = job;
+    jobs_ = jobs;
     const DWORD attributes = count_ == 0 ? 1 : 2;
     SIZE_T size = 0;
     InitializeProcThreadAttributeList(nullptr, attributes, 0, &size);  // fails, and tells the size
@@ -176,7 +178,8 @@ class startup {
       return fail_with_last_error();
     }
     initialised_ = true;
-    if (!set(PROC_THREAD_ATTRIBUTE_JOB_LIST, &job_, sizeof job_)) return fail_with_last_error();
+    if (!set(PROC_THREAD_ATTRIBUTE_JOB_LIST, jobs_.jobs, jobs_.count * sizeof(HANDLE)))
+      return fail_with_last_error();
     if (count_ == 0) return KITH_OK;  // an empty list is refused; without any, nothing is inherited either
     if (!set(PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handles_, count_ * sizeof(HANDLE)))
       return fail_with_last_error();
@@ -201,7 +204,7 @@ class startup {
   }
 
   STARTUPINFOEXW info_ = {};
-  HANDLE job_ = nullptr;
+  job_list jobs_;
   HANDLE handles_[standard_streams + 1] = {};
   size_t count_ = 0;
   bool initialised_ = false;
@@ -262,7 +265,7 @@ class suspended_process {
   uint32_t pid_ = 0;
 };
 
-kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, HANDLE job,
+kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, const job_list& jobs,
                              suspended_process& child) {
   standard_handles standard;
   kith_status status = duplicate_standard_handles(plan, standard);
@@ -272,8 +275,20 @@ kith_status create_suspended(const spawn_plan& plan, launch_texts& texts, HANDLE
   startup start;
   start.set_standard_handles(standard);
   start.add(bootstrap);
-  status = start.finish(job);
+  status = start.finish(jobs);
   return status == KITH_OK ? child.create(texts, start) : status;
+}
+
+kith_status choose_jobs(const child_life& life, own_job& own, job_list& out) {
+  if (!life.detached) {
+    HANDLE for_life = nullptr;
+    if (const kith_status status = find_job_for_life(for_life); status != KITH_OK) return status;
+    out.add(for_life);
+  }
+  if (!life.detached && !life.tree) return KITH_OK;
+  const kith_status status = own.create();
+  out.add(own.get());
+  return status;
 }
 
 kith_status push_handles(const spawn_plan& plan, suspended_process& child) {
@@ -289,17 +304,17 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   launch_texts texts;
   suspended_process child;
   kith_status status = write_texts(plan, texts);
-  creation_job own_job;
-  HANDLE job = nullptr;
-  if (status == KITH_OK) status = plan.detached ? own_job.create() : find_job_for_life(job);
-  if (status == KITH_OK) status = create_suspended(plan, texts, plan.detached ? own_job.get() : job, child);
+  own_job own;
+  job_list jobs;
+  if (status == KITH_OK) status = choose_jobs(plan.life, own, jobs);
+  if (status == KITH_OK) status = create_suspended(plan, texts, jobs, child);
   if (status == KITH_OK) status = push_handles(plan, child);
   if (status != KITH_OK) return status;
   // Release: a child that sees its pid sees the numbers of its handles. Pairs with the acquire in boot.
   if (plan.child_pid != nullptr) plan.child_pid->store(child.pid(), std::memory_order_release);
   status = child.resume();
   if (status != KITH_OK) return status;
-  if (plan.detached) own_job.release();
+  own.begin(plan.life, out);
   child.release(out);
   return KITH_OK;
 }
