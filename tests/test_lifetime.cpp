@@ -211,7 +211,7 @@ TEST_CASE("a parent that is killed while it starts children leaves none") {
 TEST_CASE("a parent that is killed while it starts detached children leaves all of them alive") {
   const test::heir_of_grandchildren heir;
   uint64_t state = 98;
-  for (int round = test::repetitions(60); round > 0; --round) {
+  for (int round = test::repetitions(30); round > 0; --round) {
     const test::value begun = test::make_value(KITH_I64);
     const test::value ended = test::make_value(KITH_I64);
     const test::event end = test::make_event();
