@@ -44,10 +44,6 @@ const char* at(const shm::bootstrap_piece& piece) {
   return reinterpret_cast<const char*>(segment->data + piece.offset);
 }
 
-bool is_text(const shm::bootstrap_piece& piece) {
-  return piece_is_inside(piece) && piece.size != 0 && at(piece)[piece.size - 1] == '\0';
-}
-
 size_t share_count() { return static_cast<size_t>(state().shares.size / sizeof(shm::share_record)); }
 
 shm::share_record share_at(size_t index) {

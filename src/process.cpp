@@ -39,7 +39,7 @@ struct process_object : object {
   platform::bells stop_bells;
   text name;
   bool runs_function = false;
-  bool hosted = false;   // of a library, by kith-host
+  bool hosted = false;  // of a library, by kith-host
   bool tree = false;
   bool foreign = false;  // started by somebody else: good for waiting
 

@@ -36,13 +36,13 @@ struct bootstrap_state {
   uint32_t run;                     // run_kind
   uint64_t code_offset;
   unsigned char code_identity[platform::build_identity_size];
-  bootstrap_piece name;         // of a registered function, or the path of the module or library; ends with NUL
-  bootstrap_piece argument;     // begins at a multiple of 64
-  bootstrap_piece shares;       // share_record[]
-  uint64_t parent;              // the identity of who started it
-  uint32_t flags;               // bootstrap_flags
-  std::atomic<uint32_t> hears;  // 1: the child looks for stop requests
-  event_state stop;             // set by the parent: the child is to end
+  bootstrap_piece name;      // of a registered function, or the path of the module or library; ends with NUL
+  bootstrap_piece argument;  // begins at a multiple of 64
+  bootstrap_piece shares;    // share_record[]
+  uint64_t parent;           // the identity of who started it
+  uint32_t flags;            // bootstrap_flags
+  std::atomic<uint32_t> hears;                // 1: the child looks for stop requests
+  event_state stop;                           // set by the parent: the child is to end
   uint64_t stop_bells[platform::most_bells];  // as the child knows them. 0: none
   bootstrap_piece own_name;                   // of the child; ends with NUL
   bootstrap_piece symbol;                     // run_kind::library: the name of the function; ends with NUL
