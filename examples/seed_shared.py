@@ -47,6 +47,7 @@ class ProcessOptions(Structure):
         ("std_in", Stdio),
         ("std_out", Stdio),
         ("std_err", Stdio),
+        ("name", c_char_p),
     ]
 
 
