@@ -14,7 +14,7 @@ LAYOUT(place_of_kith_stdio_what, offsetof(kith_stdio, what), 0, 0);
 LAYOUT(place_of_kith_stdio_reserved, offsetof(kith_stdio, reserved), 4, 4);
 LAYOUT(place_of_kith_stdio_path, offsetof(kith_stdio, path), 8, 8);
 LAYOUT(place_of_kith_stdio_handle, offsetof(kith_stdio, handle), 16, 16);
-LAYOUT(size_of_kith_process_options, sizeof(kith_process_options), 184, 136);
+LAYOUT(size_of_kith_process_options, sizeof(kith_process_options), 192, 144);
 LAYOUT(place_of_kith_process_options_struct_size, offsetof(kith_process_options, struct_size), 0, 0);
 LAYOUT(place_of_kith_process_options_flags, offsetof(kith_process_options, flags), 4, 4);
 LAYOUT(place_of_kith_process_options_argv, offsetof(kith_process_options, argv), 8, 8);
@@ -34,6 +34,7 @@ LAYOUT(place_of_kith_process_options_host, offsetof(kith_process_options, host),
 LAYOUT(place_of_kith_process_options_std_in, offsetof(kith_process_options, std_in), 112, 64);
 LAYOUT(place_of_kith_process_options_std_out, offsetof(kith_process_options, std_out), 136, 88);
 LAYOUT(place_of_kith_process_options_std_err, offsetof(kith_process_options, std_err), 160, 112);
+LAYOUT(place_of_kith_process_options_name, offsetof(kith_process_options, name), 184, 136);
 LAYOUT(size_of_kith_exit, sizeof(kith_exit), 16, 16);
 LAYOUT(place_of_kith_exit_kind, offsetof(kith_exit, kind), 0, 0);
 LAYOUT(place_of_kith_exit_reserved, offsetof(kith_exit, reserved), 4, 4);
