@@ -390,7 +390,8 @@ kith_status kith_process_spawn(const kith_process_options* options, kith_process
   const bool forks = wanted.start == KITH_START_FORK;
   status = give_name(wanted, self->name);
   if (status == KITH_OK) {
-    status = forks ? start_fork(wanted, shares, streams, *self) : start_program(wanted, shares, streams, *self);
+    status =
+        forks ? start_fork(wanted, shares, streams, *self) : start_program(wanted, shares, streams, *self);
   }
   if (status != KITH_OK) {
     handle_close(handle, object_kind::process);
