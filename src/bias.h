@@ -18,45 +18,63 @@ namespace kith {
 
 class bias {
  public:
-  // Whether this thread is the favourite; it is inside then, until it leaves.
-  bool enter() {
-    const uint32_t seat = favourite_.load(std::memory_order_relaxed);
-    if (seat == nobody || !is_mine(seat)) return false;
-    seats_[seat].inside.store(1, std::memory_order_relaxed);
+  // Each thread that was ever the favourite has a seat of its own, for good: a thread that was dismissed while it was entering still
+  // writes that it is inside and that it is not, and must not do so in the place of the next favourite.
+  class seat {
+   public:
+    // Release, with the acquire in dismiss: what the favourite did comes before what the next one does.
+    void leave() { inside_.store(0, std::memory_order_release); }
+
+   private:
+    friend class bias;
+    bool is_mine() const { return thread_.load(std::memory_order_relaxed) == platform::current_thread(); }
+
+    std::atomic<uint64_t> thread_{0};  // nobody's: no thread is 0
+    std::atomic<uint32_t> inside_{0};  // written by that thread only
+  };
+
+  // Whether this thread is the favourite; it is inside then, until it leaves its seat.
+  bool enter(seat*& own) {
+    own = favourite_.load(std::memory_order_relaxed);
+    if (!own->is_mine()) [[unlikely]]
+      return false;
+    own->inside_.store(1, std::memory_order_relaxed);
     platform::light_fence();  // pairs with the heavy one in dismiss
-    if (favourite_.load(std::memory_order_relaxed) == seat) return true;
-    leave();
+    if (favourite_.load(std::memory_order_relaxed) == own) [[likely]]
+      return true;
+    own->leave();
     return false;
   }
+  bool enter() {
+    seat* own = nullptr;
+    return enter(own);
+  }
 
-  // Release, with the acquire in dismiss: what the favourite did comes before what the next one does.
+  // For who is inside, and does not know its seat.
   void leave() {
-    for (seat_of_thread& each : seats_) {
-      if (each.thread.load(std::memory_order_relaxed) != platform::current_thread()) continue;
-      return each.inside.store(0, std::memory_order_release);
+    for (seat& each : seats_) {
+      if (each.is_mine()) return each.leave();
     }
   }
 
-  bool is_mine() const {
-    const uint32_t seat = favourite_.load(std::memory_order_relaxed);
-    return seat != nobody && is_mine(seat);
-  }
+  // Its own thread wrote it, or it is another's.
+  bool is_mine() const { return favourite_.load(std::memory_order_relaxed)->is_mine(); }
 
   // With the real lock held, or when nobody begins a turn any more: there is no favourite, and nobody is inside. `nap()` sleeps a
   // little. Not called by a thread that is inside.
   template <class Nap>
   void dismiss(Nap nap) {
-    const uint32_t seat = favourite_.load(std::memory_order_relaxed);
-    if (seat == nobody) return;
+    seat* const favourite = favourite_.load(std::memory_order_relaxed);
+    if (favourite == &nobody_) return;
     turns_needed_ = turns_needed_ >= most_turns_needed ? most_turns_needed : turns_needed_ * 8;
     turns_ = 0;
-    favourite_.store(nobody, std::memory_order_relaxed);
+    favourite_.store(&nobody_, std::memory_order_relaxed);
     platform::heavy_fence();  // pairs with the light one in enter
-    await_nobody_inside(seats_[seat], nap);
+    await_nobody_inside(*favourite, nap);
   }
 
   // With the real lock held by the favourite, or when there is none: its next turn begins with the real lock.
-  void resign() { favourite_.store(nobody, std::memory_order_relaxed); }
+  void resign() { favourite_.store(&nobody_, std::memory_order_relaxed); }
 
   // With the real lock held, at the end of a turn: who has had some turns alone becomes the favourite. To dismiss one costs
   // microseconds, so the more often that was needed, the more turns it takes.
@@ -70,42 +88,29 @@ class bias {
 
   // In a forked child: whoever was inside is not in this process.
   void forget() {
-    favourite_.store(nobody, std::memory_order_relaxed);
-    for (seat_of_thread& each : seats_) each.inside.store(0, std::memory_order_relaxed);
+    favourite_.store(&nobody_, std::memory_order_relaxed);
+    for (seat& each : seats_) each.inside_.store(0, std::memory_order_relaxed);
   }
 
  private:
   static constexpr uint32_t most_turns_needed = 32'768;
   static constexpr int yields_before_naps = 64;
   static constexpr uint32_t seat_count = 4;
-  static constexpr uint32_t nobody = seat_count;
-
-  // Each thread that was ever the favourite has a seat of its own, for good: a thread that was dismissed while it was entering still
-  // writes that it is inside and that it is not, and must not do so in the place of the next favourite.
-  struct seat_of_thread {
-    std::atomic<uint64_t> thread{0};
-    std::atomic<uint32_t> inside{0};  // written by that thread only
-  };
-
-  // Its own thread wrote it, or it is another's.
-  bool is_mine(uint32_t index) const {
-    return seats_[index].thread.load(std::memory_order_relaxed) == platform::current_thread();
-  }
 
   // With the real lock held. Threads for whom there is no seat left are never the favourite.
-  uint32_t seat_of(uint64_t thread) {
-    for (uint32_t i = 0; i < seat_count; ++i) {
-      const uint64_t owner = seats_[i].thread.load(std::memory_order_relaxed);
-      if (owner == 0) seats_[i].thread.store(thread, std::memory_order_relaxed);
-      if (owner == 0 || owner == thread) return i;
+  seat* seat_of(uint64_t thread) {
+    for (seat& each : seats_) {
+      const uint64_t owner = each.thread_.load(std::memory_order_relaxed);
+      if (owner == 0) each.thread_.store(thread, std::memory_order_relaxed);
+      if (owner == 0 || owner == thread) return &each;
     }
-    return nobody;
+    return &nobody_;
   }
 
   // The favourite may have been interrupted inside by this very thread, if that has the higher priority: then yields do not let it go on.
   template <class Nap>
-  static void await_nobody_inside(const seat_of_thread& favourite, Nap nap) {
-    for (int i = 0; favourite.inside.load(std::memory_order_acquire) != 0; ++i) {
+  static void await_nobody_inside(const seat& favourite, Nap nap) {
+    for (int i = 0; favourite.inside_.load(std::memory_order_acquire) != 0; ++i) {
       if (i < yields_before_naps) {
         platform::yield_cpu();
       } else {
@@ -114,9 +119,9 @@ class bias {
     }
   }
 
-  std::atomic<uint32_t> favourite_{
-      nobody};  // a seat. Set by its own thread, taken away by others, with the real lock
-  seat_of_thread seats_[seat_count];
+  seat seats_[seat_count];
+  seat nobody_;
+  std::atomic<seat*> favourite_{&nobody_};  // set by its own thread, taken away by others, with the real lock
 
   // Guarded by the real lock.
   uint32_t turns_ = 0, turns_needed_ = 1;

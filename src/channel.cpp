@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Channels: two rings in shared memory, and a control stream whose end tells that the other holder is gone.
 //
-// Here are the common paths and how ends are opened, moved and closed; channel_wait.cpp has what waits, channel_turn.h names the rest.
+// Here are how ends are opened, moved and closed, and the commonest way of a message: straight code without a call, so that it needs
+// no stack. channel_wait.cpp has the other ways, channel_turn.h names the rest.
 #include "channel.h"
 
 #include <utility>
@@ -17,35 +18,6 @@ namespace kith {
 namespace {
 
 constexpr uint64_t default_ring_size = 65536;
-
-// ---- the common paths: inside the bias, without a system call but to wake -------------------------------------------------------
-
-// Sends a message that is one frame. KITH_E_BUSY: it takes more than that.
-kith_status send_at_once(channel_object& self, const void* data, size_t size, bool may_spin) {
-  // Relaxed: the other way looks again.
-  if (self.theirs().closed.load(std::memory_order_relaxed) != 0) return KITH_E_BUSY;
-  if (++self.sends_unread >= sends_between_looks && !channel_receiver_reads(self)) return KITH_E_BUSY;
-  if (!shm::ring_send_whole(self.sender, data, size) &&
-      (!channel_find_room(self, size, may_spin) || !shm::ring_send_whole(self.sender, data, size)))
-    return KITH_E_BUSY;
-  channel_tell_receiver(self);
-  return KITH_OK;
-}
-
-// Receives a message that is one frame and fits the buffer. KITH_E_BUSY: it takes more than that.
-kith_status receive_at_once(channel_object& self, const destination& to, bool may_spin) {
-  if (self.assembling || !self.assembly.empty()) return KITH_E_BUSY;
-  if (self.receiver.seen == self.receiver.position && !channel_find_message(self, may_spin))
-    return KITH_E_BUSY;
-  shm::frame_view frame;
-  if (shm::ring_peek_frame(self.receiver, frame) != KITH_OK) return KITH_E_BUSY;
-  if (frame.header.flags != shm::frame_whole || frame.header.payload > to.capacity) return KITH_E_BUSY;
-  shm::ring_copy_out(self.receiver, frame, static_cast<unsigned char*>(to.buffer));
-  shm::ring_consume_frame(self.receiver, frame);
-  channel_tell_sender(self);
-  *to.out_size = frame.header.payload;
-  return KITH_OK;
-}
 
 // ---- opening and closing -----------------------------------------------------------------------------------------------------
 
@@ -115,6 +87,7 @@ kith_status open_end(shm::segment&& segment, platform::stream&& stream, uint32_t
   self->segment = std::move(segment);
   self->stream = std::move(stream);
   self->end = end;
+  self->peer_closed = &self->theirs().closed;
   set_up_ring(*self, self->sender, end);
   set_up_ring(*self, self->receiver, 1 - end);
   const bool sound =
@@ -336,12 +309,17 @@ kith_status kith_channel_send(kith_channel* channel, const void* data, size_t si
     return status;
   if (!timeout_is_valid(timeout_ms) || (data == nullptr && size != 0)) return KITH_E_INVALID;
   channel_object& self = *static_cast<channel_object*>(found);
-  const shm::outgoing message{static_cast<const unsigned char*>(data), size};
-  if (!self.send_bias.enter()) return channel_send_slowly(channel, message, timeout_ms, nullptr);
-  const kith_status status = send_at_once(self, data, size, timeout_ms != 0);
-  if (status == KITH_E_BUSY) return channel_send_slowly(channel, message, timeout_ms, &self);
-  self.send_bias.leave();
-  return status;
+  bias::seat* seat = nullptr;
+  if (!self.send_bias.enter(seat)) [[unlikely]]
+    return channel_send_slowly(channel, data, size, timeout_ms, nullptr);
+  // Relaxed: the other ways look again.
+  if (self.peer_closed->load(std::memory_order_relaxed) != 0 ||
+      !shm::ring_send_little(self.sender, data, size)) [[unlikely]]
+    return channel_send_inside(channel, self, data, size, timeout_ms);
+  if (channel_receiver_must_be_told(self)) [[unlikely]]
+    return channel_wake_receiver_and_leave(self, *seat);
+  seat->leave();
+  return KITH_OK;
 }
 
 kith_status kith_channel_recv(kith_channel* channel, void* buffer, size_t capacity, size_t* out_size,
@@ -352,12 +330,15 @@ kith_status kith_channel_recv(kith_channel* channel, void* buffer, size_t capaci
   if (!timeout_is_valid(timeout_ms) || out_size == nullptr || (buffer == nullptr && capacity != 0))
     return KITH_E_INVALID;
   channel_object& self = *static_cast<channel_object*>(found);
-  const destination to{buffer, capacity, out_size};
-  if (!self.receive_bias.enter()) return channel_receive_slowly(channel, to, timeout_ms, nullptr);
-  const kith_status status = receive_at_once(self, to, timeout_ms != 0);
-  if (status == KITH_E_BUSY) return channel_receive_slowly(channel, to, timeout_ms, &self);
-  self.receive_bias.leave();
-  return status;
+  bias::seat* seat = nullptr;
+  if (!self.receive_bias.enter(seat)) [[unlikely]]
+    return channel_receive_slowly(channel, buffer, capacity, out_size, timeout_ms, nullptr);
+  if (!shm::ring_receive_little(self.receiver, buffer, capacity, *out_size)) [[unlikely]]
+    return channel_receive_inside(channel, self, buffer, capacity, out_size, timeout_ms);
+  if (channel_sender_must_be_told(self)) [[unlikely]]
+    return channel_wake_sender_and_leave(self, *seat);
+  seat->leave();
+  return KITH_OK;
 }
 
 void kith_channel_close(kith_channel* channel) { handle_close(channel, object_kind::channel); }

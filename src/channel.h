@@ -61,7 +61,7 @@ struct channel_object : object {
   bias send_bias;
   shm::ring_side sender;
   uint64_t tail_at_look = 0;  // what the receiver had read when we last saw that it lives
-  uint32_t sends_unread = 0;  // sends since then
+  uint64_t look_at = 0;       // the position from which on we look again
   shm::spinner spin_to_send{pauses_for_a_message};
   std::atomic<uint64_t> sends_on{
       0};  // the thread that has kept its turn beyond its call; 0: none. Written by that thread
@@ -86,6 +86,9 @@ struct channel_object : object {
   parcel_in_hand hand;
   arrived_memory arrived;
 
+  // Of the segment; here for the common path.
+  const std::atomic<uint64_t>* peer_closed = nullptr;
+
   shm::channel_state& state() { return *reinterpret_cast<shm::channel_state*>(segment.state); }
   shm::end_state& mine() { return state().ends[end]; }
   shm::end_state& theirs() { return state().ends[1 - end]; }
@@ -94,8 +97,10 @@ struct channel_object : object {
   shm::spinner* spinner_to_receive() { return terms.low_cpu ? nullptr : &spin_to_receive; }
 };
 
-// Sends between two looks whether a receiver that does not read still lives.
-inline constexpr uint32_t sends_between_looks = 256;
+// Bytes sent between two looks whether a receiver that does not read still lives.
+inline constexpr uint64_t bytes_between_looks = 16384;
+
+inline bool channel_must_look(const channel_object& self) { return self.sender.position >= self.look_at; }
 
 // Where a message goes.
 struct destination {
@@ -107,14 +112,18 @@ struct destination {
 // ---- channel_wait.cpp: the calls that must wait, or look closer. In a file of its own: the registers that they need would cost the
 // common paths some of their time. -----------------------------------------------------------------------------------------------------
 
+// The caller is inside the bias, and is let out. Without waiting, if that can be, but for a spin.
+kith_status channel_send_inside(kith_channel* channel, channel_object& self, const void* data, size_t size,
+                                int64_t timeout_ms);
+kith_status channel_receive_inside(kith_channel* channel, channel_object& self, void* buffer, size_t capacity,
+                                   size_t* out_size, int64_t timeout_ms);
 // `inside`: the caller is inside the bias of this channel, and is let out. nullptr: it is not.
-kith_status channel_send_slowly(kith_channel* channel, shm::outgoing message, int64_t timeout_ms,
+kith_status channel_send_slowly(kith_channel* channel, const void* data, size_t size, int64_t timeout_ms,
                                 channel_object* inside);
-kith_status channel_receive_slowly(kith_channel* channel, destination to, int64_t timeout_ms,
-                                   channel_object* inside);
+kith_status channel_receive_slowly(kith_channel* channel, void* buffer, size_t capacity, size_t* out_size,
+                                   int64_t timeout_ms, channel_object* inside);
 
 // Inside the bias, when none is known of: looks, and spins if it may. Whether there is something now.
-bool channel_find_room(channel_object& self, uint64_t size, bool may_spin);
 bool channel_find_message(channel_object& self, bool may_spin);
 
 // Whether the receiver has read anything since we last looked.
@@ -124,21 +133,30 @@ bool channel_receiver_reads(channel_object& self);
 
 void channel_wake_receiver(channel_object& self);
 void channel_wake_sender(channel_object& self);  // if there is the room that it sleeps for
-void channel_wake_all(channel_object& self);     // at both ends
-void channel_nap(channel_object& self);          // sleeps a millisecond
+// The last thing that a call does inside the bias: KITH_OK.
+kith_status channel_wake_receiver_and_leave(channel_object& self, bias::seat& seat);
+kith_status channel_wake_sender_and_leave(channel_object& self, bias::seat& seat);
+void channel_wake_all(channel_object& self);  // at both ends
+void channel_nap(channel_object& self);       // sleeps a millisecond
 
 // After each send, or some of them, and after each message taken.
-inline void channel_tell_receiver(channel_object& self) {
+inline bool channel_receiver_must_be_told(channel_object& self) {
   platform::light_fence();  // pairs with the heavy one in sleep_until_sent and channel_arm
-  if (self.sender.state->receiver_asleep.load(std::memory_order_relaxed) != 0) channel_wake_receiver(self);
+  return self.sender.state->receiver_asleep.load(std::memory_order_relaxed) != 0;
+}
+inline void channel_tell_receiver(channel_object& self) {
+  if (channel_receiver_must_be_told(self)) channel_wake_receiver(self);
 }
 
 // So much must be free before a poller that waits for room is told: it would be told for each little message otherwise.
 inline uint64_t channel_room_for_pollers(const channel_object& self) { return self.sender.bytes.size / 4; }
 
-inline void channel_tell_sender(channel_object& self) {
+inline bool channel_sender_must_be_told(channel_object& self) {
   platform::light_fence();  // pairs with the heavy one in sleep_until_received and channel_arm
-  if (self.receiver.state->sender_needs.load(std::memory_order_relaxed) != 0) channel_wake_sender(self);
+  return self.receiver.state->sender_needs.load(std::memory_order_relaxed) != 0;
+}
+inline void channel_tell_sender(channel_object& self) {
+  if (channel_sender_must_be_told(self)) channel_wake_sender(self);
 }
 
 // ---- channel_poll.cpp: for who waits for several things; without a turn ------------------------------------------------------------

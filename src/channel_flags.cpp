@@ -82,6 +82,18 @@ void channel_wake_sender(channel_object& self) {
   }
 }
 
+kith_status channel_wake_receiver_and_leave(channel_object& self, bias::seat& seat) {
+  channel_wake_receiver(self);
+  seat.leave();
+  return KITH_OK;
+}
+
+kith_status channel_wake_sender_and_leave(channel_object& self, bias::seat& seat) {
+  channel_wake_sender(self);
+  seat.leave();
+  return KITH_OK;
+}
+
 void channel_wake_all(channel_object& self) {
   // Pairs with the heavy ones of the sleepers: whoever does not see that the end is closed has raised its flag before, and is woken.
   std::atomic_thread_fence(std::memory_order_seq_cst);

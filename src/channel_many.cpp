@@ -173,8 +173,7 @@ kith_status kith_channel_send_many(kith_channel* channel, const void* data, cons
   batch messages{static_cast<const unsigned char*>(data), sizes, count};
   kith_status status = KITH_OK;
   if (self.send_bias.enter()) {
-    if (++self.sends_unread < sends_between_looks || channel_receiver_reads(self))
-      send_what_fits(self, messages);
+    if (!channel_must_look(self) || channel_receiver_reads(self)) send_what_fits(self, messages);
     if (messages.done()) {
       self.send_bias.leave();
     } else {

@@ -191,6 +191,7 @@ kith_status reception::wait(const shm::patience& limits, bool has_spun) {
 }
 
 kith_status reception::run(const shm::patience& limits, bool has_spun) {
+  self_.receiver.straight_until = 0;  // a message in parts may be left behind
   const kith_status status = wait(limits, has_spun);
   keep_parts();
   const bool keeps = is_assembled(self_);

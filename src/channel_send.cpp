@@ -9,11 +9,11 @@ namespace {
 // A death that was told once is told by every send from then on.
 kith_status look_for_sender(channel_object& self) {
   const kith_status status = look_at_peer(self);
-  self.sends_unread = 0;
+  self.look_at = self.sender.position + bytes_between_looks;
   if (status == KITH_OK) return KITH_OK;
   (void)shm::ring_look_at_receiver(self.sender);
   self.tail_at_look = self.sender.seen;
-  self.sends_unread = sends_between_looks;
+  self.look_at = self.sender.straight_until = 0;
   return status;
 }
 
@@ -29,8 +29,7 @@ bool fits_now(channel_object& self, uint64_t size) {
 
 kith_status look_at_receiver(channel_object& self) {
   if (closed_by_peer(self)) return KITH_E_CLOSED;
-  const bool is_time = ++self.sends_unread >= sends_between_looks;
-  return is_time && !channel_receiver_reads(self) ? look_for_sender(self) : KITH_OK;
+  return channel_must_look(self) && !channel_receiver_reads(self) ? look_for_sender(self) : KITH_OK;
 }
 
 kith_status wait_for_room(channel_object& self, uint64_t needed, shm::waiter& sleep) {

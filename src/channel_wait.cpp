@@ -41,11 +41,14 @@ bool channel_receiver_reads(channel_object& self) {
       (!shm::ring_look_at_receiver(sender) || sender.seen == self.tail_at_look))
     return false;
   self.tail_at_look = sender.seen;
-  self.sends_unread = 0;
+  self.look_at = sender.position + bytes_between_looks;
   return true;
 }
 
-bool channel_find_room(channel_object& self, uint64_t size, bool may_spin) {
+namespace {
+
+// Inside the bias, when no room is known of: looks, and spins if it may. Whether there is some now.
+bool find_room(channel_object& self, uint64_t size, bool may_spin) {
   if (size > shm::ring_largest_part(self.sender) || !shm::ring_look_at_receiver(self.sender)) return false;
   const uint64_t needed = sizeof(shm::frame_header) + shm::ring_padded(size);
   if (shm::ring_room(self.sender) >= needed) return true;
@@ -55,6 +58,38 @@ bool channel_find_room(channel_object& self, uint64_t size, bool may_spin) {
   (void)self.spin_to_send.spin([&] { return has_room(self, enough) || !self.send_bias.is_mine(); });
   return shm::ring_look_at_receiver(self.sender) && shm::ring_room(self.sender) >= needed;
 }
+
+// Sends a message that is one frame. KITH_E_BUSY: it takes more than that.
+kith_status send_at_once(channel_object& self, const void* data, size_t size, bool may_spin) {
+  // Relaxed: the other way looks again.
+  if (self.theirs().closed.load(std::memory_order_relaxed) != 0) return KITH_E_BUSY;
+  if (channel_must_look(self) && !channel_receiver_reads(self)) return KITH_E_BUSY;
+  if (!shm::ring_send_whole(self.sender, data, size) &&
+      (!find_room(self, size, may_spin) || !shm::ring_send_whole(self.sender, data, size)))
+    return KITH_E_BUSY;
+  const uint64_t room_end = self.sender.seen + self.sender.bytes.size;
+  shm::ring_find_straight(self.sender, room_end < self.look_at ? room_end : self.look_at);
+  channel_tell_receiver(self);
+  return KITH_OK;
+}
+
+// Receives a message that is one frame and fits the buffer. KITH_E_BUSY: it takes more than that.
+kith_status receive_at_once(channel_object& self, const destination& to, bool may_spin) {
+  if (self.assembling || !self.assembly.empty()) return KITH_E_BUSY;
+  if (self.receiver.seen == self.receiver.position && !channel_find_message(self, may_spin))
+    return KITH_E_BUSY;
+  shm::frame_view frame;
+  if (shm::ring_peek_frame(self.receiver, frame) != KITH_OK) return KITH_E_BUSY;
+  if (frame.header.flags != shm::frame_whole || frame.header.payload > to.capacity) return KITH_E_BUSY;
+  shm::ring_copy_out(self.receiver, frame, static_cast<unsigned char*>(to.buffer));
+  shm::ring_consume_frame(self.receiver, frame);
+  shm::ring_find_straight(self.receiver, self.receiver.seen);
+  channel_tell_sender(self);
+  *to.out_size = frame.header.payload;
+  return KITH_OK;
+}
+
+}  // namespace
 
 bool channel_find_message(channel_object& self, bool may_spin) {
   if (something_came(self)) return true;
@@ -66,21 +101,40 @@ bool channel_find_message(channel_object& self, bool may_spin) {
 
 // ---- calls that wait ---------------------------------------------------------------------------------------------------------
 
-kith_status channel_send_slowly(kith_channel* channel, shm::outgoing message, int64_t timeout_ms,
+kith_status channel_send_inside(kith_channel* channel, channel_object& self, const void* data, size_t size,
+                                int64_t timeout_ms) {
+  const kith_status status = send_at_once(self, data, size, timeout_ms != 0);
+  if (status == KITH_E_BUSY) return channel_send_slowly(channel, data, size, timeout_ms, &self);
+  self.send_bias.leave();
+  return status;
+}
+
+kith_status channel_receive_inside(kith_channel* channel, channel_object& self, void* buffer, size_t capacity,
+                                   size_t* out_size, int64_t timeout_ms) {
+  const kith_status status = receive_at_once(self, {buffer, capacity, out_size}, timeout_ms != 0);
+  if (status == KITH_E_BUSY)
+    return channel_receive_slowly(channel, buffer, capacity, out_size, timeout_ms, &self);
+  self.receive_bias.leave();
+  return status;
+}
+
+kith_status channel_send_slowly(kith_channel* channel, const void* data, size_t size, int64_t timeout_ms,
                                 channel_object* inside) {
   // Pinned before the bias is left: a close that comes between finds either the one or the other.
   const pinned<channel_object> self(channel, object_kind::channel);
   const bool was_inside = inside != nullptr;
   if (was_inside) inside->send_bias.leave();
   if (self.status() != KITH_OK) return was_inside ? kith_status{KITH_E_CLOSED} : self.status();
-  if (message.size > SIZE_MAX / 2) return KITH_E_TOO_LARGE;
+  if (size > SIZE_MAX / 2) return KITH_E_TOO_LARGE;
   const call_patience limits(timeout_ms, *self, self->spinner_to_send());
   const turn mine(*self, turn::way::send, limits);
-  return mine.status() == KITH_OK ? send_message(*self, message, limits) : mine.status();
+  if (mine.status() != KITH_OK) return mine.status();
+  shm::outgoing message{static_cast<const unsigned char*>(data), size};
+  return send_message(*self, message, limits);
 }
 
-kith_status channel_receive_slowly(kith_channel* channel, destination to, int64_t timeout_ms,
-                                   channel_object* inside) {
+kith_status channel_receive_slowly(kith_channel* channel, void* buffer, size_t capacity, size_t* out_size,
+                                   int64_t timeout_ms, channel_object* inside) {
   // As above.
   const pinned<channel_object> self(channel, object_kind::channel);
   const bool was_inside = inside != nullptr;
@@ -88,7 +142,8 @@ kith_status channel_receive_slowly(kith_channel* channel, destination to, int64_
   if (self.status() != KITH_OK) return was_inside ? kith_status{KITH_E_CLOSED} : self.status();
   const call_patience limits(timeout_ms, *self, self->spinner_to_receive());
   const turn mine(*self, turn::way::receive, limits);
-  return mine.status() == KITH_OK ? reception(*self, to).run(limits, was_inside) : mine.status();
+  return mine.status() == KITH_OK ? reception(*self, {buffer, capacity, out_size}).run(limits, was_inside)
+                                  : mine.status();
 }
 
 }  // namespace kith

@@ -102,6 +102,11 @@ struct ring_side {
   uint64_t position = 0;
   uint64_t seen = 0;           // the other side's position as last looked at; it was possible
   uint64_t largest_whole = 0;  // a sender's: what is larger goes in another way than as one frame
+
+  // For the shortest way: up to this position frames may be written, or are there to be read, and none of them wraps. It may be too
+  // small, never too large: positions only grow. Then another way is taken, which calls ring_find_straight.
+  uint64_t straight_until = 0;
+  uintptr_t straight_base = 0;  // the address of a position before that is this and the position
 };
 
 // Takes the positions over from shared memory; false: they are not what kith would have written.
@@ -116,6 +121,17 @@ inline bool ring_distance_is_sound(const ring_side& side, uint64_t distance) {
 // A header never wraps: sizes and positions are multiples of 16. So its copy has a fixed size, which is two instructions and no call.
 inline unsigned char* ring_place_of_header(const ring_side& side) {
   return side.bytes.bytes + (side.position & (side.bytes.size - 1));
+}
+
+// `until`: at most to there, which is at most where the other side is.
+inline void ring_find_straight(ring_side& side, uint64_t until) {
+  const uint64_t round = side.position & ~(side.bytes.size - 1), end = round + side.bytes.size;
+  side.straight_until = until < end ? until : end;
+  side.straight_base = reinterpret_cast<uintptr_t>(side.bytes.bytes) - static_cast<uintptr_t>(round);
+}
+
+inline unsigned char* ring_straight_place(const ring_side& side) {
+  return reinterpret_cast<unsigned char*>(side.straight_base + static_cast<uintptr_t>(side.position));
 }
 
 // ---- sending -----------------------------------------------------------------------------------------------------------------
@@ -138,7 +154,7 @@ inline uint64_t ring_largest_part(const ring_side& sender) {
   return sender.bytes.size / 4 - sizeof(frame_header);
 }
 
-inline uint64_t ring_bytes_of_frame(uint64_t payload) { return sizeof(frame_header) + ring_padded(payload); }
+inline uint64_t ring_bytes_of_frame(uint64_t payload) { return ring_padded(sizeof(frame_header) + payload); }
 
 // Writes a frame that nobody sees yet.
 inline void ring_write_frame(ring_side& sender, const frame_header& header, const void* payload) {
@@ -168,6 +184,19 @@ inline bool ring_write_whole(ring_side& sender, const void* data, uint64_t size)
 inline bool ring_send_whole(ring_side& sender, const void* data, uint64_t size) {
   if (!ring_write_whole(sender, data, size)) return false;
   ring_publish(sender);
+  return true;
+}
+
+// The shortest way, without a call: a little message. false: another way must do it.
+inline bool ring_send_little(ring_side& sender, const void* data, uint64_t size) {
+  const uint64_t end = sender.position + ring_bytes_of_frame(size);
+  if (size > most_of_a_little || end > sender.straight_until) return false;
+  unsigned char* const place = ring_straight_place(sender);
+  const frame_header header{static_cast<uint32_t>(size), frame_whole, size};
+  std::memcpy(place, &header, sizeof header);
+  copy_little(place + sizeof header, data, size);
+  sender.position = end;
+  sender.state->head.store(end, std::memory_order_release);  // as in ring_publish
   return true;
 }
 
@@ -223,14 +252,23 @@ inline bool ring_header_is_sound(const frame_header& header, uint64_t available)
   return known && header.payload == header.total;
 }
 
+// Once, into a local: a hostile sender may write while we check. Atomic loads, as of others a compiler might make two.
+inline frame_header ring_read_header(const unsigned char* place) {
+  static_assert(sizeof(frame_header) == 16);
+  const std::atomic<uint64_t>* const words = reinterpret_cast<const std::atomic<uint64_t>*>(place);
+  const uint64_t read[2] = {words[0].load(std::memory_order_relaxed),
+                            words[1].load(std::memory_order_relaxed)};
+  frame_header header;
+  std::memcpy(&header, read, sizeof header);
+  return header;
+}
+
 // Looks at the next frame. KITH_OK; KITH_E_TIMEOUT: there is none; KITH_E_PROTOCOL: what is there is no frame of ours.
 inline kith_status ring_peek_frame(ring_side& receiver, frame_view& out) {
   if (receiver.seen == receiver.position && !ring_look_at_sender(receiver)) return KITH_E_PROTOCOL;
   const uint64_t available = receiver.seen - receiver.position;
   if (available == 0) return KITH_E_TIMEOUT;
-  frame_header header;
-  // Once, into a local: a hostile sender may write while we check.
-  std::memcpy(&header, ring_place_of_header(receiver), sizeof header);
+  const frame_header header = ring_read_header(ring_place_of_header(receiver));
   if (!ring_header_is_sound(header, available)) return KITH_E_PROTOCOL;
   out = {header, receiver.position + sizeof header};
   return KITH_OK;
@@ -252,6 +290,21 @@ inline void ring_give_back(ring_side& receiver) {
 inline void ring_consume_frame(ring_side& receiver, const frame_view& frame) {
   ring_pass_frame(receiver, frame);
   ring_give_back(receiver);
+}
+
+// The counterpart of ring_send_little.
+inline bool ring_receive_little(ring_side& receiver, void* buffer, uint64_t capacity, size_t& size) {
+  if (receiver.position >= receiver.straight_until) return false;
+  const unsigned char* const place = ring_straight_place(receiver);
+  const frame_header header = ring_read_header(place);
+  const uint64_t payload = header.payload, end = receiver.position + ring_bytes_of_frame(payload);
+  if (header.flags != frame_whole || payload != header.total || payload > capacity) return false;
+  if (payload > most_of_a_little || end > receiver.straight_until) return false;
+  copy_little(buffer, place + sizeof header, payload);
+  size = static_cast<size_t>(payload);
+  receiver.position = end;
+  receiver.state->tail.store(end, std::memory_order_release);  // as in ring_give_back
+  return true;
 }
 
 }  // namespace kith::shm

@@ -19,9 +19,9 @@ struct door {
   // Whether it went in as the favourite.
   template <class Work>
   bool pass(Work work) {
-    if (favourite.enter()) {
+    if (bias::seat* seat = nullptr; favourite.enter(seat)) {
       work();
-      favourite.leave();
+      seat->leave();
       return true;
     }
     const std::lock_guard<std::mutex> guard(lock);

@@ -57,6 +57,74 @@ TEST_CASE("a ring gives out what was put in, round and round") {
   }
 }
 
+TEST_CASE("the copy of a little is exact, and touches nothing else") {
+  for (uint64_t count = 0; count <= most_of_a_little; ++count) {
+    CAPTURE(count);
+    const std::vector<unsigned char> from = test::noise(static_cast<size_t>(count), count);
+    std::vector<unsigned char> to(static_cast<size_t>(count) + 2, 0xEE);
+    copy_little(to.data() + 1, from.data(), count);
+    CHECK((std::vector<unsigned char>(to.begin() + 1, to.end() - 1) == from));
+    CHECK((to.front() == 0xEE && to.back() == 0xEE));
+  }
+}
+
+TEST_CASE("the shortest way takes little messages, as far as both sides have looked, and never wraps") {
+  two_sides ring;
+  std::vector<unsigned char> got(static_cast<size_t>(most_of_a_little));
+  uint64_t straight = 0, sent_otherwise = 0;
+  for (uint64_t i = 0; i < 5000; ++i) {
+    const std::vector<unsigned char> sent = test::noise(i * 37 % (most_of_a_little + 1), i);
+    if (ring_send_little(ring.sender, sent.data(), sent.size())) {
+      ++straight;
+    } else {
+      ++sent_otherwise;
+      REQUIRE_OK(ring.send(sent));
+      ring_find_straight(ring.sender, ring.sender.seen + ring.size);
+    }
+    size_t size = 0;
+    if (ring_receive_little(ring.receiver, got.data(), got.size(), size)) {
+      CHECK(std::vector<unsigned char>(got.begin(), got.begin() + static_cast<ptrdiff_t>(size)) == sent);
+    } else {
+      std::vector<unsigned char> message;
+      REQUIRE_OK(ring.receive(message));
+      CHECK((message == sent));
+      if (i % 3 != 0) (void)ring_look_at_sender(ring.receiver);
+      ring_find_straight(ring.receiver, ring.receiver.seen);
+    }
+  }
+  CHECK(straight > 4000);
+  CHECK(sent_otherwise > 50);  // once in each round, at least
+}
+
+TEST_CASE(
+    "the shortest way leaves to others what is too large for it, or for the buffer, or no plain message") {
+  two_sides ring;
+  const std::vector<unsigned char> large(static_cast<size_t>(most_of_a_little) + 1), little(40);
+  std::vector<unsigned char> got(large.size());
+  size_t size = 0;
+  CHECK_FALSE(ring_send_little(ring.sender, little.data(), little.size()));  // nobody has looked
+  ring_find_straight(ring.sender, ring.size);
+  CHECK_FALSE(ring_send_little(ring.sender, large.data(), large.size()));
+  REQUIRE(ring_send_little(ring.sender, little.data(), little.size()));
+  REQUIRE_OK(ring.send(large));
+  REQUIRE(ring_look_at_sender(ring.receiver));
+  CHECK_FALSE(ring_receive_little(ring.receiver, got.data(), got.size(), size));
+  ring_find_straight(ring.receiver, ring.receiver.seen);
+  CHECK_FALSE(ring_receive_little(ring.receiver, got.data(), little.size() - 1, size));
+  for (const frame_header bad : {frame_header{40, frame_first, 40}, frame_header{40, frame_whole, 41},
+                                 frame_header{40, frame_whole | frame_object, 40}}) {
+    frame_header good;
+    std::memcpy(&good, ring.bytes.get(), sizeof good);
+    std::memcpy(ring.bytes.get(), &bad, sizeof bad);
+    CHECK_FALSE(ring_receive_little(ring.receiver, got.data(), got.size(), size));
+    std::memcpy(ring.bytes.get(), &good, sizeof good);
+  }
+  CHECK(size == 0);
+  CHECK(ring_receive_little(ring.receiver, got.data(), got.size(), size));
+  CHECK(size == little.size());
+  CHECK_FALSE(ring_receive_little(ring.receiver, got.data(), got.size(), size));
+}
+
 TEST_CASE("a full ring takes nothing, and says how much room is needed") {
   two_sides ring;
   const std::vector<unsigned char> message(100);
