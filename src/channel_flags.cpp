@@ -6,7 +6,9 @@
 // sees the other. Sleepers sleep on the flag, not on the position: the side that has read it may be slow to take it down. Only the
 // holder of the turn sleeps, so there is one sleeper to a flag, and it may take its own bit down itself.
 //
-// A close wakes without moving a position. A death does not wake at all: it is seen after a slice at the latest.
+// A close wakes without moving a position. A death does not wake: it is seen at once where the OS lets a sleeper watch the stream, and
+// otherwise after a slice. With it is seen what a sender did that was killed before it could wake us. Shared ends have several senders,
+// and the stream ends with the last of them, so it tells too little.
 #include "channel_turn.h"
 
 namespace kith {
@@ -35,6 +37,7 @@ bool wake_all(channel_object& self, std::atomic<uint64_t>& flags, uint64_t polle
 }  // namespace
 
 void sleep_until_sent(channel_object& self, shm::waiter& sleep, uint64_t now) {
+  if (!self.terms.shared_ends) sleep.watch_end_of(self.stream);
   std::atomic<uint64_t>& asleep = self.receiver.state->receiver_asleep;
   const uint64_t raised = asleep.fetch_or(shm::sleeper_flag, std::memory_order_relaxed) | shm::sleeper_flag;
   platform::heavy_fence();  // pairs with the light one in channel_tell_receiver
@@ -43,7 +46,7 @@ void sleep_until_sent(channel_object& self, shm::waiter& sleep, uint64_t now) {
 }
 
 // A sender that were woken for each little message would sleep again after each: it is woken when a quarter of the ring is free. A
-// receiver that stops reading before that leaves it to the slice.
+// receiver that stops reading before that leaves it to the slice: so it does not watch the stream, which would make that a second.
 void sleep_until_received(channel_object& self, uint64_t needed, shm::waiter& sleep, uint64_t now) {
   std::atomic<uint64_t>& needs = self.sender.state->sender_needs;
   const uint64_t quarter = self.sender.bytes.size / 4;

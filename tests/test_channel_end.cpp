@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // How a channel ends, and how an end moves.
+#include <uv.h>
+
 #include <atomic>
+#include <chrono>
 #include <cstring>
 
 #include "support.h"
@@ -92,6 +95,31 @@ int32_t pass_on(const void*, size_t) {
   return static_cast<int32_t>(end.code);
 }
 
+// Waits until the slices of a receiver are of a second, where it watches the stream meanwhile.
+bool is_told_of_a_kill_in_time(bool sends) {
+  constexpr auto long_enough = std::chrono::milliseconds(420);
+  constexpr uint64_t soon_ns = 400'000'000;  // the test itself is late on a busy machine
+  ended_child ended(ending::wait_to_be_killed);
+  for (int i = 0; i < before_the_end; ++i) CHECK(test::hear(ended.line.a, std::to_string(i)));
+  const std::vector<unsigned char> large(1'000'000);  // nobody reads it
+  char buffer[8];
+  size_t size = 0;
+  kith_status status = KITH_OK;
+  uint64_t told_at = 0;
+  std::thread waiter([&] {
+    status = sends ? kith_channel_send(ended.other.a, large.data(), large.size(), KITH_FOREVER)
+                   : kith_channel_recv(ended.line.a, buffer, sizeof buffer, &size, KITH_FOREVER);
+    told_at = uv_hrtime();
+  });
+  std::this_thread::sleep_for(long_enough);
+  const uint64_t killed_at = uv_hrtime();
+  CHECK_OK(kith_process_kill(ended.child));
+  waiter.join();
+  CHECK_STATUS(status, KITH_E_PEER_DIED);
+  CHECK_EXIT(ended.child, KITH_EXIT_KILLED, 9);
+  return told_at - killed_at < soon_ns;
+}
+
 }  // namespace
 
 TEST_CASE_FIXTURE(nothing_leaks, "a child that closes its end has closed it in good order") {
@@ -130,6 +158,16 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child that is killed has died, and what it s
                KITH_E_PEER_DIED);
   CHECK_STATUS(ended.send_until_told(), KITH_E_PEER_DIED);
   CHECK_EXIT(ended.child, KITH_EXIT_KILLED, 9);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "who has waited for long is told of a death within a quarter of a second") {
+  for (const bool sends : {false, true}) {
+    CAPTURE(sends);
+    constexpr int trials = 3;
+    bool in_time = false;
+    for (int trial = 0; !in_time && trial < trials; ++trial) in_time = is_told_of_a_kill_in_time(sends);
+    CHECK(in_time);
+  }
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a send that waits for room is told when the receiver dies") {

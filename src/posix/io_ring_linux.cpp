@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "io_ring_linux.h"
 
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -151,12 +150,11 @@ void io_ring::sleep_on(const std::atomic<uint64_t>& word, uint64_t expected, uin
   made.tag = tag;
 }
 
-void io_ring::watch(int pidfd, uint64_t tag) {
-  constexpr uint32_t readable = POLLIN;
+void io_ring::watch(int descriptor, uint32_t poll_events, uint64_t tag) {
   request& made = next_request();
   made.operation = operation_poll;
-  made.descriptor = pidfd;
-  made.operation_flags = std::endian::native == std::endian::big ? readable << 16 : readable;
+  made.descriptor = descriptor;
+  made.operation_flags = std::endian::native == std::endian::big ? poll_events << 16 : poll_events;
   made.tag = tag;
 }
 

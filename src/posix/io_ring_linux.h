@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An io_uring of Linux, for one purpose: to sleep on a futex and on the end of processes at once, which no other call can do.
+// An io_uring of Linux, for one purpose: to sleep on a futex and on the end of processes and streams at once, which no other call can do.
 //
 // Numbers and layouts are those of the kernel's <linux/io_uring.h>; the headers of many build machines are older than what is
 // needed (waiting on futexes came with Linux 6.7). A ring is used by one thread, which drives it by system calls: no thread is made
@@ -25,7 +25,7 @@ class io_ring {
 
   // Both only note the request; hand_over, and the next wait, give it to the kernel. `tag` comes back with its completion.
   void sleep_on(const std::atomic<uint64_t>& word, uint64_t expected, uint64_t tag);
-  void watch(int pidfd, uint64_t tag);
+  void watch(int descriptor, uint32_t poll_events, uint64_t tag);  // once
 
   bool hand_over();
 

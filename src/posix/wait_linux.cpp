@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
-// A short sleep is a futex. A long one of a call that watches a process is an io_uring, where there is one: it sleeps on the futex and on
-// the process's pidfd at once, so that a death is noticed when it happens, and nobody need wake up only to look.
+// A short sleep is a futex. A long one of a call that watches a process, or the end of a stream, is an io_uring, where there is one: it
+// sleeps on the futex and on the process's pidfd, or the socket, at once, so that a death is noticed when it happens, and nobody need wake
+// up only to look.
+#include <poll.h>
+
 #include "../allocator.h"
 #include "futex.h"
 #include "io_ring_linux.h"
@@ -10,15 +13,17 @@ namespace kith::platform {
 
 namespace {
 
-// Shorter ones are over before a ring would pay: making it takes some 50 us, a sleep on it twice what the futex takes.
-constexpr uint64_t long_enough_ns = 10 * ns_per_ms;
+// Shorter ones are over before a ring would pay: making it takes some 50 us, a sleep on it twice what the futex takes. Who waits for a
+// message waits oftener than who waits for a lock.
+constexpr uint64_t long_enough_ns = 10 * ns_per_ms, long_enough_for_peers_ns = 100 * ns_per_ms;
 constexpr uint32_t most_watched = 8;
 
-constexpr uint64_t tag_of_word = 1;  // of a process its identity, whose lowest bits are zero
+constexpr uint64_t tag_of_word = 1, tag_of_peer = 2;  // of a process its identity, whose lowest bits are zero
 
 struct deep_sleep {
   io_ring ring;
   bool on_word = false;  // a request for the word is pending
+  bool on_peer = false;  // one for the end of the stream
   identity watched[most_watched];
   uint32_t watched_count = 0;
 };
@@ -37,14 +42,23 @@ liveness watch(deep_sleep& self, identity who) {
   const liveness state = alive(who);
   if (state != liveness::alive) return state;
   if (!process.valid() || self.watched_count == most_watched) return liveness::unknown;
-  self.ring.watch(process.get(), who.bits);
+  self.ring.watch(process.get(), POLLIN, who.bits);
   if (!self.ring.hand_over()) return liveness::unknown;
   // The kernel keeps the process from here on, and we close our pidfd.
   self.watched[self.watched_count++] = who;
   return liveness::alive;
 }
 
+// The end of a stream is what stream_look sees, too.
+bool watch_peer(deep_sleep& self, const stream& peer) {
+  if (self.on_peer) return true;
+  self.ring.watch(peer.socket.get(), POLLHUP, tag_of_peer);
+  self.on_peer = self.ring.hand_over();
+  return self.on_peer;
+}
+
 void forget(deep_sleep& self, uint64_t tag) {
+  if (tag == tag_of_peer) self.on_peer = false;
   for (uint32_t i = 0; i < self.watched_count; ++i) {
     if (self.watched[i].bits == tag) self.watched[i] = self.watched[--self.watched_count];
   }
@@ -94,12 +108,15 @@ void wait_area_close(wait_area&) {}
 
 void long_sleep_end(long_sleep& memory) {
   if (memory.state != nullptr) unmake(static_cast<deep_sleep*>(memory.state));
-  memory = {};
+  memory.state = nullptr;
+  memory.watches = memory.watches_peer = false;
 }
 
 wait_result wait(wait_area&, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
                  identity who, long_sleep& memory) {
-  const bool deep = !who.nobody() && remaining_ns(until, clock_now()) >= long_enough_ns;
+  const uint64_t left = remaining_ns(until, clock_now());
+  const bool deep = (!who.nobody() && left >= long_enough_ns) ||
+                    (memory.peer != nullptr && left >= long_enough_for_peers_ns);
   // Once there is a request on the word, it may be the one that is woken: then only the ring knows.
   if (!deep && memory.state == nullptr) return futex_wait(word, expected, until);
   deep_sleep* const self = open_deep_sleep(memory);
@@ -107,6 +124,7 @@ wait_result wait(wait_area&, const std::atomic<uint64_t>& word, uint64_t expecte
   const liveness state = who.nobody() ? liveness::unknown : watch(*self, who);
   if (state == liveness::dead) return wait_result::watched_died;
   memory.watches = state == liveness::alive;
+  memory.watches_peer = memory.peer != nullptr && watch_peer(*self, *memory.peer);
   const wait_result result = sleep_deeply(*self, word, expected, until);
   if (!self->ring.is_open() || self->watched_count == most_watched) long_sleep_end(memory);
   return result;

@@ -88,9 +88,15 @@ void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t 
                  (result == platform::wait_result::timed_out && !is_told);
   const bool must_look = deaths.others || (!deaths.one.nobody() && !is_told);
   slept_ns_ += slice_ns_;
-  const uint64_t patient = slept_ns_ < longest_late_slice_ns ? longest_slice_ns : longest_late_slice_ns;
-  const uint64_t longest = must_look ? longest_looking_slice_ns : patient;
-  slice_ns_ = slice_ns_ >= longest / 2 ? longest : slice_ns_ * 2;
+  uint64_t longest = longest_late_slice_ns;
+  if (must_look) {
+    longest = longest_looking_slice_ns;
+  } else if (slept_ns_ <= longest_slice_ns) {
+    longest = longest_slice_ns;
+  } else if (memory_.watches_peer) {
+    longest = longest_told_slice_ns;
+  }
+  slice_ns_ = slice_ns_ >= longest / growth_of_slices ? longest : slice_ns_ * growth_of_slices;
 }
 
 bool waiter::should_look_around_when_polling(uint64_t now) const {

@@ -69,11 +69,14 @@ struct patience {
 // Not shorter: where the end of a slice is the next thing that a core's timer must ring for, setting it costs more than the futex (on Linux in a
 // virtual machine 0.7 us of 2).
 inline constexpr uint64_t first_slice_ns = 4 * ns_per_ms;
-// Where nobody is watched, or the OS tells of a death at once, a slice only finds what was lost. It doubles up to this, so that one who
-// waits for long costs next to nothing.
+// Each is four times as long as the one before, up to the longest.
+inline constexpr uint64_t growth_of_slices = 4;
+// Where nobody is watched, or the OS tells of a death at once, a slice only finds what was lost, and who waits for long must cost next to
+// nothing. Of the first tenth of a second:
 inline constexpr uint64_t longest_slice_ns = 64 * ns_per_ms;
-// Of a wait that has lasted for a quarter of a second.
 inline constexpr uint64_t longest_late_slice_ns = 256 * ns_per_ms;
+// Where the only other process whose death could lose a wake is watched, too: what is left to find are wakes that nobody's death has lost.
+inline constexpr uint64_t longest_told_slice_ns = 1'024 * ns_per_ms;
 // Of those who must look for themselves whether somebody lives: in the middle they learn of a death after half of this.
 inline constexpr uint64_t longest_looking_slice_ns = 25 * ns_per_ms;
 
@@ -90,6 +93,9 @@ class waiter {
   ~waiter() { platform::long_sleep_end(memory_); }
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
+
+  // The only other process that wakes us ends together with this stream. It must live as long as we.
+  void watch_end_of(const platform::stream& peer) { memory_.peer = &peer; }
 
   // KITH_OK: wait on. Asked when there is nothing to be had: a wait that can succeed does, whatever else is true.
   kith_status must_stop(uint64_t now) const;
