@@ -115,8 +115,8 @@ struct long_sleep {
   void* state = nullptr;  // the port's
   bool watches =
       false;  // the end of `watch` ends the sleep at once; otherwise callers ask alive() after short slices
-  // Of the caller, or nullptr: the end of this stream matters, too. watches_peer: in a sleep of a tenth of a second or more it is told
-  // at once, as a death that was watched for.
+  // Of the caller, or nullptr: the end of this stream matters, too. watches_peer: it is told at once, as a death that was watched
+  // for.
   const stream* peer = nullptr;
   bool watches_peer = false;
 };

@@ -13,9 +13,8 @@ namespace kith::platform {
 
 namespace {
 
-// Shorter ones are over before a ring would pay: making it takes some 50 us, a sleep on it twice what the futex takes. Who waits for a
-// message waits oftener than who waits for a lock.
-constexpr uint64_t long_enough_ns = 10 * ns_per_ms, long_enough_for_peers_ns = 100 * ns_per_ms;
+// Shorter ones are over before a ring would pay: making it takes some 50 us, a sleep on it twice what the futex takes.
+constexpr uint64_t long_enough_ns = 10 * ns_per_ms;
 constexpr uint32_t most_watched = 8;
 
 constexpr uint64_t tag_of_word = 1, tag_of_peer = 2;  // of a process its identity, whose lowest bits are zero
@@ -114,9 +113,8 @@ void long_sleep_end(long_sleep& memory) {
 
 wait_result wait(wait_area&, const std::atomic<uint64_t>& word, uint64_t expected, deadline until,
                  identity who, long_sleep& memory) {
-  const uint64_t left = remaining_ns(until, clock_now());
-  const bool deep = (!who.nobody() && left >= long_enough_ns) ||
-                    (memory.peer != nullptr && left >= long_enough_for_peers_ns);
+  const bool watches = !who.nobody() || memory.peer != nullptr;
+  const bool deep = watches && remaining_ns(until, clock_now()) >= long_enough_ns;
   // Once there is a request on the word, it may be the one that is woken: then only the ring knows.
   if (!deep && memory.state == nullptr) return futex_wait(word, expected, until);
   deep_sleep* const self = open_deep_sleep(memory);

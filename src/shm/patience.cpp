@@ -78,6 +78,8 @@ void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t 
   const deadline slice = earlier(deadline_after(now, slice_ns_), limits_.until);
   sleeper self{&area, &word, nullptr, nullptr};
   platform::wait_result result = platform::wait_result::look_again;
+  // Not at once: to begin to watch costs more than some short sleeps.
+  memory_.peer = slept_ns_ > longest_slice_ns ? peer_ : nullptr;
   if (limits_.cancel != nullptr) limits_.cancel->add(self);
   if (limits_.cancel == nullptr || !limits_.cancel->fired())
     result = platform::wait(area, word, expected, slice, deaths.one, memory_);
@@ -88,14 +90,9 @@ void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t 
                  (result == platform::wait_result::timed_out && !is_told);
   const bool must_look = deaths.others || (!deaths.one.nobody() && !is_told);
   slept_ns_ += slice_ns_;
-  uint64_t longest = longest_late_slice_ns;
-  if (must_look) {
-    longest = longest_looking_slice_ns;
-  } else if (slept_ns_ <= longest_slice_ns) {
-    longest = longest_slice_ns;
-  } else if (memory_.watches_peer) {
-    longest = longest_told_slice_ns;
-  }
+  uint64_t longest = slept_ns_ < longest_late_slice_ns ? longest_slice_ns : longest_late_slice_ns;
+  if (memory_.watches_peer) longest = longest_told_slice_ns;
+  if (must_look) longest = longest_looking_slice_ns;
   slice_ns_ = slice_ns_ >= longest / growth_of_slices ? longest : slice_ns_ * growth_of_slices;
 }
 

@@ -72,8 +72,9 @@ inline constexpr uint64_t first_slice_ns = 4 * ns_per_ms;
 // Each is four times as long as the one before, up to the longest.
 inline constexpr uint64_t growth_of_slices = 4;
 // Where nobody is watched, or the OS tells of a death at once, a slice only finds what was lost, and who waits for long must cost next to
-// nothing. Of the first tenth of a second:
+// nothing.
 inline constexpr uint64_t longest_slice_ns = 64 * ns_per_ms;
+// Of a wait that has lasted for a quarter of a second.
 inline constexpr uint64_t longest_late_slice_ns = 256 * ns_per_ms;
 // Where the only other process whose death could lose a wake is watched, too: what is left to find are wakes that nobody's death has lost.
 inline constexpr uint64_t longest_told_slice_ns = 1'024 * ns_per_ms;
@@ -95,7 +96,7 @@ class waiter {
   waiter& operator=(const waiter&) = delete;
 
   // The only other process that wakes us ends together with this stream. It must live as long as we.
-  void watch_end_of(const platform::stream& peer) { memory_.peer = &peer; }
+  void watch_end_of(const platform::stream& peer) { peer_ = &peer; }
 
   // KITH_OK: wait on. Asked when there is nothing to be had: a wait that can succeed does, whatever else is true.
   kith_status must_stop(uint64_t now) const;
@@ -123,6 +124,7 @@ class waiter {
   const patience& limits_;
   uint64_t slice_ns_ = first_slice_ns;
   uint64_t slept_ns_ = 0;  // in slices, since the last progress
+  const platform::stream* peer_ = nullptr;
   platform::long_sleep memory_;
   bool look_around_ = false;
   bool interrupted_ = false;

@@ -107,13 +107,13 @@ void wake_one(const queue_view& self, std::atomic<uint64_t>& flag) {
 }
 
 // Tries until it succeeds or must stop. `attempt` answers KITH_E_BUSY for "not now"; `possible` tells whether it, or that of the next
-// sleeper, would succeed.
-template <class Attempt, class Possible>
+// sleeper, would succeed; `worth_while` what a spin waits for.
+template <class Attempt, class Possible, class WorthWhile>
 kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, const patience& limits,
-                        Attempt attempt, Possible possible) {
+                        Attempt attempt, Possible possible, WorthWhile worth_while) {
   kith_status status = attempt();
   if (status != KITH_E_BUSY) return status;
-  if (limits.spin_for(possible)) status = attempt();
+  if (limits.spin_for(worth_while) || possible()) status = attempt();
   waiter waiting(limits);
   bool announced = false;
   while (status == KITH_E_BUSY) {
@@ -151,8 +151,16 @@ bool has_room(const queue_view& self, uint64_t bytes) {
   return used <= self.ring.size && self.ring.size - used >= bytes && may_have_one_more(self);
 }
 
+uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
 // So much that who waits for room to come back has something to do.
 bool has_room_for_some(const queue_view& self) { return has_room(self, self.ring.size / 4); }
+
+// Seq_cst for who joins, without the lock. Where nobody can, an atomic instruction would wait until the item has left this core.
+void count_put(const queue_view& self, uint64_t puts) {
+  if (self.desks == nullptr) return self.state->puts.store(puts, std::memory_order_release);
+  self.state->puts.store(puts);
+}
 
 kith_status try_put(const queue_view& self, const void* data, uint64_t size, const patience& limits) {
   const access locked(self, limits);
@@ -167,7 +175,7 @@ kith_status try_put(const queue_view& self, const void* data, uint64_t size, con
   self.ring.copy_in(head + sizeof header, data, size);
   // Release: were we killed now, whoever looks at the queue next without our release of the lock would see the item whole.
   self.state->head.store(head + bytes_of(size), std::memory_order_release);
-  self.state->puts.store(number + 1);  // seq_cst, for who joins
+  count_put(self, number + 1);
   return KITH_OK;
 }
 
@@ -242,7 +250,9 @@ kith_status queue_put(const queue_view& self, const void* data, uint64_t size, c
   if (size > self.ring.size || bytes_of(size) > self.ring.size) return KITH_E_TOO_LARGE;
   const kith_status status = keep_trying(
       self, self.state->putters, limits, [&] { return try_put(self, data, size, limits); },
-      [&] { return is_shut(self) || has_room(self, bytes_of(size)); });
+      [&] { return is_shut(self) || has_room(self, bytes_of(size)); },
+      // Not for one item only, or each would wait for the taker of the one before.
+      [&] { return is_shut(self) || has_room(self, larger(bytes_of(size), self.ring.size / 8)); });
   if (status != KITH_OK) return status;
   wake_one(self, self.state->takers);
   tell_pollers(self.state->poll_takers, self.bells);
@@ -250,9 +260,9 @@ kith_status queue_put(const queue_view& self, const void* data, uint64_t size, c
 }
 
 kith_status queue_get(const queue_view& self, queue_item& item, const patience& limits) {
+  const auto may_come = [&] { return is_shut(self) || has_items(self); };
   const kith_status status = keep_trying(
-      self, self.state->takers, limits, [&] { return try_get(self, item, limits); },
-      [&] { return is_shut(self) || has_items(self); });
+      self, self.state->takers, limits, [&] { return try_get(self, item, limits); }, may_come, may_come);
   if (status != KITH_OK) return status;
   wake_one(self, self.state->putters);
   // Told when it is worth while to come: not for each item that a full queue loses.
