@@ -3,6 +3,8 @@
 // sees whether those that came are whole, in order, and each there once. After the last one it must be told of a death, not of a close.
 //
 // The end of the victim's process is seen when nobody else has its end: so all others let go of it.
+#include <poll.h>
+
 #include <cstring>
 
 #include "channel.h"
@@ -30,6 +32,7 @@ enum holder : uint32_t { of_victim, of_survivor };
 
 // Of this kill point, and of this process: whoever is forked has a copy.
 kith_channel* ends[2];
+kith_event* event;
 size_t message_size;
 unsigned char outgoing[too_big];
 unsigned char incoming[too_big];
@@ -48,9 +51,10 @@ kith::shm::ring_state& ring_from(holder from) {
   return pin->state().rings[from];
 }
 
-void make_channel(size_t size, uint32_t flags) {
+void make_channel(size_t size, uint32_t flags, uint64_t large_message = 0) {
   for (kith_channel* const end : ends) kith_channel_close(end);
   kith_channel_options options{};
+  options.large_message = large_message;
   options.struct_size = sizeof options;
   options.flags = flags;
   options.ring_size = ring_size;
@@ -78,15 +82,19 @@ kith_status receive(holder to, size_t* size, int64_t timeout_ms) {
   return kith_channel_recv(ends[to], incoming, sizeof incoming, size, timeout_ms);
 }
 
-// How the last receive ended. `count`: of the messages before.
-kith_status receive_to_the_end(holder to, int64_t timeout_ms, uint32_t& count) {
+// How the last receive ended. `count`: of the messages before, whose first has the number `first`.
+kith_status receive_from(holder to, int64_t timeout_ms, uint32_t first, uint32_t& count) {
   for (count = 0;; ++count) {
     size_t size = 0;
     const kith_status status = receive(to, &size, timeout_ms);
-    if (status == KITH_OK && is_message(size, count)) continue;
+    if (status == KITH_OK && is_message(size, first + count)) continue;
     if (status == KITH_OK) count = torn;
     return status;
   }
+}
+
+kith_status receive_to_the_end(holder to, int64_t timeout_ms, uint32_t& count) {
+  return receive_from(to, timeout_ms, 0, count);
 }
 
 kith_status send_to_the_end(holder from, int64_t timeout_ms, uint32_t number) {
@@ -119,10 +127,40 @@ void begin(world&) {
   write_message(0);
 }
 
+// What is larger than 4 KiB goes as memory.
+void begin_as_memory(world&) {
+  make_channel(too_big, 0, 4096);
+  write_message(0);
+}
+
+void begin_with_memory(world& w) {
+  begin_as_memory(w);
+  send(of_survivor, KITH_FOREVER);
+}
+
+void begin_with_event(world& w) {
+  begin<small>(w);
+  kith_event_close(event);
+  event = nullptr;
+  if (kith_event_create(nullptr, &event) != KITH_OK) abort();
+}
+
+void begin_with_sent_event(world& w) {
+  begin_with_event(w);
+  kith_channel_send_object(ends[of_survivor], event, outgoing, message_size, KITH_FOREVER);
+}
+
 // The thread that had the last turn is the favourite, and goes the short way.
 void send_one(world&) {
   send(of_victim, KITH_FOREVER);
   write_message(1);
+}
+
+// What the last turn has found makes the next one short.
+void send_two_messages(world& w) {
+  send_one(w);
+  send(of_victim, KITH_FOREVER);
+  write_message(2);
 }
 
 // One behind the other, the third first, so that each is written once.
@@ -136,6 +174,11 @@ void prepare_three(world&) {
 void receive_one(world&) {
   size_t size = 0;
   receive(of_victim, &size, KITH_FOREVER);
+}
+
+void receive_two_messages(world& w) {
+  receive_one(w);
+  receive_one(w);
 }
 
 void fill(world&) {
@@ -183,6 +226,32 @@ void let_another_receive_later(world& w) {
   });
 }
 
+// As a loop receives: without waiting, and polls when there is nothing.
+kith_status poll_to_the_end(uint32_t& count) {
+  int64_t handle = 0;
+  kith_channel_poll_handle(ends[of_survivor], &handle);
+  count = 0;
+  for (;;) {
+    uint32_t more = 0;
+    const kith_status status = receive_from(of_survivor, 0, count, more);
+    count = more == torn ? torn : count + more;
+    if (more == torn || status != KITH_E_TIMEOUT) return status;
+    pollfd item{static_cast<int>(handle), POLLIN, 0};
+    if (kith_poll_arm(ends[of_survivor], KITH_WAIT_READ) == KITH_OK) (void)poll(&item, 1, -1);
+  }
+}
+
+void let_another_poll(world& w) {
+  begin<small>(w);
+  start_survivor(w, 0, [&w] {
+    let_go_of_victims_end();
+    uint32_t count = 0;
+    const kith_status status = poll_to_the_end(count);
+    w.shared->reports[0].place.store(count);
+    return status;
+  });
+}
+
 void let_another_send_later(world& w) {
   begin<small>(w);
   start_survivor(w, 0, [&w] {
@@ -220,6 +289,11 @@ void let_go_and_await_sleeper(world& w) {
         ring_from(of_victim).receiver_asleep.load() != 0 || ring_from(of_survivor).sender_needs.load() != 0;
     return raised && is_asleep(w, 0);
   });
+}
+
+void let_go_and_await_poller(world& w) {
+  let_go_of_victims_end();
+  await([&w] { return ring_from(of_victim).receiver_asleep.load() != 0 && is_asleep(w, 0); });
 }
 
 void let_go_and_await_long_sleeper(world& w) {
@@ -272,6 +346,20 @@ void receive_several(world& w) {
   w.shared->victim_returned.fetch_add(static_cast<uint32_t>(count));
 }
 
+void send_event(world&) {
+  kith_channel_send_object(ends[of_victim], event, outgoing, message_size, KITH_FOREVER);
+}
+
+void receive_object(world& w) {
+  void* object = nullptr;
+  int32_t kind = 0;
+  size_t size = 0;
+  kith_channel_recv_object(ends[of_victim], &object, &kind, incoming, sizeof incoming, &size, KITH_FOREVER);
+  w.shared->victim_returned.fetch_add(1);
+}
+
+void arm(world&) { kith_poll_arm(ends[of_victim], KITH_WAIT_READ); }
+
 void close_end(world&) { kith_channel_close(ends[of_victim]); }
 
 // ---- afterwards ------------------------------------------------------------------------------------------------------------------
@@ -289,6 +377,25 @@ void receive_all(world&, const frozen&, judgement& verdict) {
   const kith_status status = receive_to_the_end(of_survivor, patience_ms, count);
   verdict.came_back("the receiver", {status, clock_now() - since}, KITH_E_PEER_DIED);
   must_have_received(count, expected, verdict);
+}
+
+// The message with its object, or neither of them.
+void receive_event(world&, const frozen&, judgement& verdict) {
+  const uint32_t expected = count_committed();
+  const uint64_t since = clock_now();
+  void* object = nullptr;
+  int32_t kind = 0;
+  size_t size = 0;
+  const kith_status status = kith_channel_recv_object(ends[of_survivor], &object, &kind, incoming,
+                                                      sizeof incoming, &size, patience_ms);
+  verdict.came_back("the receiver", {status, clock_now() - since},
+                    expected == 1 ? KITH_OK : KITH_E_PEER_DIED);
+  if (status != KITH_OK) return;
+  verdict.must(is_message(size, 0) && kind == KITH_OBJECT_EVENT, "the message is whole, and has its object");
+  kith_event* const got = static_cast<kith_event*>(object);
+  verdict.must(kith_event_set(got) == KITH_OK && kith_event_wait(event, 0) == KITH_OK, "it is that object");
+  kith_event_close(got);
+  verdict.must(receive(of_survivor, &size, patience_ms) == KITH_E_PEER_DIED, "then comes the end");
 }
 
 // The head tells how many small messages were committed.
@@ -403,6 +510,8 @@ void receiver_is_told_of_the_end(world& w, const frozen& then, judgement& verdic
 
 constexpr scenario all[] = {
     {"channel: send", true, 1, begin<small>, send_one, let_go, send_message, receive_all},
+    {"channel: send, by the shortest way", true, 1, begin<small>, send_two_messages, let_go, send_message,
+     receive_all},
     {"channel: send, in the first turn", true, 1, begin<small>, nullptr, let_go, send_message, receive_all},
     {"channel: send in parts", true, 7, begin<in_parts>, nullptr, let_go, send_message, receive_all},
     {"channel: send, while another process waits", true, 1, let_another_receive<small>, send_one,
@@ -415,6 +524,8 @@ constexpr scenario all[] = {
      send_message, late_receiver_has_the_big_one, 7},
     {"channel: receive", true, 1, begin_with<small, 3>, receive_one, let_go, receive_message,
      send_in_vain<1>},
+    {"channel: receive, by the shortest way", true, 1, begin_with<small, 3>, receive_two_messages, let_go,
+     receive_message, send_in_vain<2>},
     {"channel: receive, in the first turn", true, 1, begin_with<small, 3>, nullptr, let_go, receive_message,
      send_in_vain<0>},
     {"channel: receive in parts", true, 7, begin_with<in_parts, 1>, nullptr, let_go, receive_message,
@@ -438,6 +549,15 @@ constexpr scenario all[] = {
      nullptr, receive_message, receive_after_the_victim<3>, 2},
     {"channel, shared ends: peek and consume", true, 7, begin_with<small, 3, KITH_CHANNEL_SHARED_ENDS>,
      nullptr, nullptr, peek_and_consume, receive_after_the_victim<3>, 2},
+    {"channel: send as memory", true, 31, begin_as_memory, nullptr, let_go, send_message, receive_all, 7},
+    {"channel: receive as memory", true, 31, begin_with_memory, nullptr, let_go, receive_message,
+     send_and_receive_in_vain<1>, 7},
+    {"channel: send an object", true, 31, begin_with_event, nullptr, let_go, send_event, receive_event, 3},
+    {"channel: receive an object", true, 31, begin_with_sent_event, nullptr, let_go, receive_object,
+     send_and_receive_in_vain<1>, 7},
+    {"channel: arm", true, 7, begin<small>, nullptr, let_go, arm, send_and_receive_in_vain<0>, 2},
+    {"channel: send, while another process polls", true, 7, let_another_poll, send_one,
+     let_go_and_await_poller, send_message, receiver_has_all, 2},
     {"channel: close, while another process waits", true, 7, let_another_receive<small>, send_one,
      let_go_and_await_sleeper, close_end, receiver_is_told_of_the_end, 3},
 };
