@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The benchmark. Every figure stands beside a yardstick that was measured in turns with it, in the same run.
 //
-//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue pool
+//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue pool connect
 #include "bench.h"
 
 #include <cstdio>
@@ -68,6 +68,7 @@ struct topic {
 constexpr topic topics[] = {
     {"floor", bench_floor},     {"lock", bench_lock}, {"wake", bench_wake},   {"start", bench_start},
     {"channel", bench_channel}, {"ways", bench_ways}, {"queue", bench_queue}, {"pool", bench_pool},
+    {"connect", bench_connect},
 };
 
 // The program stands beside this one.

@@ -43,6 +43,14 @@ struct queue_yardstick {
 };
 std::span<const queue_yardstick> queue_yardsticks();
 
+// Connecting to a process that waits for that, sending 64 bytes, receiving them back, and hanging up.
+struct connect_yardstick {
+  const char* name;
+  void (*serve)(const char* address, int32_t count);  // in a process of its own; so many times
+  void (*connect)(const char* address);               // once
+};
+std::span<const connect_yardstick> connect_yardsticks();
+
 // Passing a ball between two processes, each of which sleeps meanwhile.
 struct wake_yardstick {
   const char* name;

@@ -4,27 +4,27 @@
 
 set(shared
   array barrier boot_reader boot_writer channel channel_flags channel_large channel_many channel_object channel_poll channel_reception channel_send channel_turn channel_wait
-  channel_zero_copy child child_stdio communicate condition entry environment event host lock lock_wait memory mutex object
-  object_transfer options os_handle parent pipe_wait poll pool pool_answers pool_calls pool_give pool_map pool_order pool_tasks pool_workers process queue readiness segment_object semaphore share status stream_object value version wait_any waiting
+  channel_zero_copy child child_stdio communicate condition connect endpoint entry environment event handshake handshake_out host lock lock_wait memory mutex object
+  object_transfer options os_handle parent peer pipe_wait poll pool pool_answers pool_calls pool_give pool_map pool_order pool_tasks pool_workers process queue readiness segment_object semaphore sha256 share status stream_object value version wait_any waiting
   worker worker_loop)
 set(shm barrier condition element event lock_word patience poll_flag pool_lane queue ring segment semaphore)
-set(posix error foreign fork handle library parcel pipe process stdio stream supervisor system tree wait_many)
+set(posix caller error foreign fork handle library listener parcel pipe process runtime_folder stdio stream supervisor system tree wait_many)
 set(win32
-  access_rules bell command_line environment_block error exit fence foreign fork handle identity library memory module parcel pipe process program
+  access_rules bell caller command_line environment_block error exit fence foreign fork handle identity library listener memory module parcel pipe process program
   parent spawn stdio stream system utf16 wait_many)
 
 # Of a kernel's own calls there are several versions of a file; here the choice is made, once.
 if(WIN32)
   set(wait wait)
 elseif(APPLE)
-  list(APPEND posix bell_portable exit_darwin fence_portable identity_darwin memory_portable module_macho parent_darwin spawn_darwin)
+  list(APPEND posix bell_portable exit_darwin fence_portable gather_darwin identity_darwin memory_portable module_macho parent_darwin spawn_darwin)
   set(wait wait_darwin)
 elseif(KITH_PORTABLE)
   # wait_darwin looks the Darwin calls up when it runs; where there are none it sleeps in short slices.
-  list(APPEND posix bell_portable exit_portable fence_portable identity_linux memory_portable module_elf parent_portable spawn_portable)
+  list(APPEND posix bell_portable exit_portable fence_portable gather_linux identity_linux memory_portable module_elf parent_portable spawn_portable)
   set(wait wait_darwin)
 else()
-  list(APPEND posix bell_linux exit_linux fence_linux identity_linux io_ring_linux memory_linux module_elf parent_linux spawn_linux)
+  list(APPEND posix bell_linux exit_linux fence_linux gather_linux identity_linux io_ring_linux memory_linux module_elf parent_linux spawn_linux)
   set(wait wait_linux)
 endif()
 

@@ -66,6 +66,8 @@ class bias {
   void dismiss(Nap nap) {
     seat* const favourite = favourite_.load(std::memory_order_relaxed);
     if (favourite == &nobody_) return;
+    // We are the favourite, and not inside: nobody else has to be asked.
+    if (favourite->is_mine()) return resign();
     turns_needed_ = turns_needed_ >= most_turns_needed ? most_turns_needed : turns_needed_ * 8;
     turns_ = 0;
     favourite_.store(&nobody_, std::memory_order_relaxed);

@@ -48,6 +48,7 @@ void destroy(object* object) {
   channel_drop_objects(*self);
   platform::stream_close(self->stream);
   shm::segment_close(self->segment);
+  unmake(self->peer);
   unmake(self);
 }
 
@@ -130,13 +131,7 @@ void write_terms(const shm::segment& segment, const kith_channel_options& wanted
 kith_status open_pair(const kith_channel_options& wanted, void** out) {
   shm::segment segments[2];
   platform::stream streams[2];
-  shm::segment_plan plan{shm::segment_kind::channel};
-  plan.element_size = static_cast<size_t>(wanted.ring_size);
-  plan.data_size = 2 * plan.element_size;
-  plan.commit =
-      false;  // thousands of idle channels must cost next to nothing: the pages of the rings come when they are used
-  kith_status status = shm::segment_create(plan, segments[0]);
-  if (status == KITH_OK) write_terms(segments[0], wanted);
+  kith_status status = channel_make_segment(wanted, segments[0]);
   if (status == KITH_OK) status = map_again(segments[0], segments[1]);
   if (status == KITH_OK) status = platform::stream_create(streams[0], streams[1]);
   if (status != KITH_OK) {
@@ -183,6 +178,41 @@ void let_go_of_locks(channel_object& self) {
 }
 
 }  // namespace
+
+kith_status channel_check_options(kith_channel_options& wanted) {
+  if (wanted.ring_size == 0) wanted.ring_size = default_ring_size;
+  if (!ring_size_is_valid(wanted.ring_size)) return KITH_E_INVALID;
+  return large_message_is_valid(wanted.large_message) ? KITH_OK : KITH_E_INVALID;
+}
+
+kith_status channel_make_segment(const kith_channel_options& wanted, shm::segment& out) {
+  shm::segment_plan plan{shm::segment_kind::channel};
+  plan.element_size = static_cast<size_t>(wanted.ring_size);
+  plan.data_size = 2 * plan.element_size;
+  plan.commit =
+      false;  // thousands of idle channels must cost next to nothing: the pages of the rings come when they are used
+  const kith_status status = shm::segment_create(plan, out);
+  if (status == KITH_OK) write_terms(out, wanted);
+  return status;
+}
+
+kith_status channel_open_connected(shm::segment&& segment, platform::stream&& stream, uint32_t end,
+                                   const platform::stranger& peer, void** out) {
+  platform::stranger* const card = make<platform::stranger>(peer);
+  if (card == nullptr) {
+    shm::segment_close(segment);
+    platform::stream_close(stream);
+    return KITH_E_NO_MEMORY;
+  }
+  const kith_status status = channel_open_end(std::move(segment), std::move(stream), end, out);
+  object* found = nullptr;
+  if (status != KITH_OK || handle_find(*out, object_kind::channel, found) != KITH_OK) {
+    unmake(card);
+    return status;
+  }
+  static_cast<channel_object*>(found)->peer = card;
+  return KITH_OK;
+}
 
 kith_status channel_open_end(shm::segment&& segment, platform::stream&& stream, uint32_t end, void** out) {
   const uint64_t size = segment.element_size;
@@ -282,9 +312,8 @@ kith_status kith_channel_create(const kith_channel_options* options, kith_channe
                                 kith_channel** out_b) {
   kith_channel_options wanted;
   if (kith_status status = read_options(options, wanted, known_flags); status != KITH_OK) return status;
-  if (wanted.ring_size == 0) wanted.ring_size = default_ring_size;
-  if (out_a == nullptr || out_b == nullptr || !ring_size_is_valid(wanted.ring_size)) return KITH_E_INVALID;
-  if (!large_message_is_valid(wanted.large_message)) return KITH_E_INVALID;
+  if (out_a == nullptr || out_b == nullptr) return KITH_E_INVALID;
+  if (kith_status status = channel_check_options(wanted); status != KITH_OK) return status;
   void* ends[2] = {nullptr, nullptr};
   if (kith_status status = open_pair(wanted, ends); status != KITH_OK) return status;
   *out_a = static_cast<kith_channel*>(ends[0]);

@@ -86,6 +86,7 @@ struct channel_object : object {
   parcel_in_hand hand;
   arrived_memory arrived;
 
+  platform::stranger* peer = nullptr;  // who connected; nullptr: a channel that was made as a pair
   // Of the segment; here for the common path.
   const std::atomic<uint64_t>* peer_closed = nullptr;
 
@@ -158,6 +159,15 @@ inline bool channel_sender_must_be_told(channel_object& self) {
 inline void channel_tell_sender(channel_object& self) {
   if (channel_sender_must_be_told(self)) channel_wake_sender(self);
 }
+
+// ---- for endpoint.cpp and connect.cpp ----------------------------------------------------------------------------------------------------
+
+// KITH_E_INVALID, KITH_E_UNSUPPORTED: what is wanted is no channel. Fills in what is left to us.
+kith_status channel_check_options(kith_channel_options& wanted);
+kith_status channel_make_segment(const kith_channel_options& wanted, shm::segment& out);
+// The end of two that were strangers. Takes over segment and stream, also when it fails.
+kith_status channel_open_connected(shm::segment&& segment, platform::stream&& stream, uint32_t end,
+                                   const platform::stranger& peer, void** out);
 
 // ---- channel_poll.cpp: for who waits for several things; without a turn ------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "channel.h"
+#include "endpoint.h"
 #include "object.h"
 #include "segment_object.h"
 #include "stream_object.h"
@@ -56,6 +57,7 @@ void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptor
   buffer<uint64_t> keep;
   if (!copy_given_handles(boot, keep)) platform::exit_now(code_of_no_entry);
   channel_forget_all();
+  endpoint_forget_all();
   stream_forget_all();
   keep_mappings_only();
   boot.stop_bells = {};

@@ -33,6 +33,7 @@ enum class object_kind : uint32_t {
   queue = 12,
   stream = 13,
   pool = 14,
+  endpoint = 15,
   os_handle = 18,
   worker = 24,     // of a pool, in the worker's process
   pool_bell = 25,  // what a pool shares with its workers; no handle of the user's

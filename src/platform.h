@@ -16,6 +16,7 @@
 #include "deadline.h"
 #include "identity.h"
 #include "platform_types.h"  // the port's own: native_handle, memory, stream, pipe, process
+#include "sha256.h"
 #include "shm/parcel_slot.h"
 #include "shm/wait_area.h"
 
@@ -179,6 +180,76 @@ kith_status parcel_take(stream& self, const parcel_label& label, native_handle (
                         bool& took_bells);
 // Lets go of what came in a parcel but is not what it should be.
 void parcel_refuse(native_handle&& handle);
+
+// ---- listener.cpp: a place where strangers come, found by a name ---------------------------------------------------------------------
+
+// Of any length; the port looks for it by the hash, among the names of a user.
+struct meeting_name {
+  const char* text;
+  size_t size;
+  digest hash;  // of the text
+};
+
+// A user as kith.h writes it.
+struct user_name {
+  char text[KITH_USER_SIZE] = {};
+};
+kith_status own_user(user_name& out);
+bool user_is_valid(const char* user);
+
+struct stranger {
+  int64_t pid = 0;  // 0: not told
+  user_name user;
+};
+
+// `users`: ends with nullptr; nullptr: nobody but this user. KITH_E_EXISTS: somebody listens there; what is left of one that has ended is
+// taken over. KITH_E_DENIED: something that is not ours lies there.
+kith_status listener_open(const meeting_name& name, const char* const* users, listener& out);
+// The next one who has connected. KITH_E_TIMEOUT: nobody.
+kith_status listener_take(listener& self, caller& out);
+// From now on the caller makes the listener ready when it says something.
+kith_status listener_watch(listener& self, caller& whom);
+// Ready when somebody comes, or a caller that was taken says something. A round of looking at all of them begins with listener_quiet; another one
+// must follow when listener_must_look_again says so, as beginning to wait for one may have silenced another. listener_ring: there was no
+// time to look at all.
+int64_t listener_poll_handle(const listener& self);
+bool listener_is_ready(const listener& self);
+void listener_quiet(listener& self);
+bool listener_must_look_again(listener& self);
+void listener_ring(listener& self);
+void listener_withdraw(listener& self);  // the name is free, and who waits wakes; listener_close follows
+void listener_close(listener& self);
+void listener_forget(listener& self);  // in a forked child: it is the parent's
+
+// ---- caller.cpp: a fresh connection, on either side, until it is the control stream of a channel ---------------------------------------
+
+inline constexpr size_t longest_meeting_name = 4096;
+// No call blocks. Messages are short: in one direction so much fits into the connection.
+inline constexpr size_t most_of_greeting = 256 + longest_meeting_name;
+
+// KITH_E_NOT_FOUND: nobody listens; KITH_E_TIMEOUT: not just now; KITH_E_DENIED. `user`: whose place it is; nullptr: this user's.
+kith_status caller_connect(const meeting_name& name, const char* user, caller& out);
+// After something was read from it. As the OS says, not the other side.
+kith_status caller_peer(const caller& self, stranger& out);
+// At most `size` bytes, which is at most most_of_greeting. KITH_E_TIMEOUT: nothing there; KITH_E_PEER_DIED: and nothing will come.
+kith_status caller_read(caller& self, void* out, size_t size, size_t& got);
+kith_status caller_write(caller& self, const void* bytes, size_t size);
+int64_t caller_poll_handle(
+    const caller& self);  // of a caller that we made: ready when a read would give something
+// Hands a handle over with a message, of which the label is a part. Windows: it is put into the other process if this one may do that; otherwise the
+// other one fetches it, if it may and is quick: it must still be open here.
+struct handle_label {
+  uint64_t number;
+  uint32_t fetch;
+  uint32_t reserved;
+};
+bool caller_may_fetch(const caller& self);
+kith_status caller_write_with(caller& self, void* bytes, size_t size, handle_label& label,
+                              bool other_may_fetch, const native_handle& handle);
+kith_status caller_fetch(caller& self, const handle_label& label, native_handle& out);
+void caller_to_stream(caller& self, stream& out);
+void caller_close(caller& self);
+void caller_forget(caller& self);  // in a forked child
 
 // ---- bell.cpp: what wakes those who wait on handles, for an object that any number of processes share --------------------------------
 

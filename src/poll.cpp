@@ -64,6 +64,10 @@ kith_status kith_pool_poll_handle(kith_pool* pool, int64_t* out_handle) {
   return handle_of(pool, object_kind::pool, out_handle);
 }
 
+kith_status kith_endpoint_poll_handle(kith_endpoint* endpoint, int64_t* out_handle) {
+  return handle_of(endpoint, object_kind::endpoint, out_handle);
+}
+
 kith_status kith_stream_poll_handle(kith_stream* stream, int64_t* out_handle) {
   return handle_of(stream, object_kind::stream, out_handle);
 }

@@ -55,6 +55,7 @@ uint32_t events_of(const object& self) {
     case object_kind::stream: return stream_events(self);
     case object_kind::process:
     case object_kind::pool:
+    case object_kind::endpoint:
     case object_kind::event: return KITH_WAIT_READ;
     case object_kind::channel:
     case object_kind::queue: return both_events;
@@ -67,6 +68,7 @@ uint32_t object_ready(object& self, uint32_t events) {
   if (self.closed.load(std::memory_order_seq_cst)) return events;
   switch (self.type->kind) {
     case object_kind::process: return process_has_ended(self) ? events : 0;
+    case object_kind::endpoint: return endpoint_is_ready(self) ? events : 0;
     case object_kind::event: return event_is_ready(self) ? events : 0;
     case object_kind::queue: return queue_is_ready(self, events);
     case object_kind::pool: return pool_is_ready(self) ? events : 0;
@@ -88,6 +90,7 @@ bool object_hint(object& self, uint32_t events) {
 kith_status object_poll_handle(object& self, listener who, uint32_t event, int64_t& out) {
   switch (self.type->kind) {
     case object_kind::process: return process_handle_to_poll(self, out);
+    case object_kind::endpoint: out = endpoint_handle_to_poll(self); return KITH_OK;
     case object_kind::stream: return stream_handle_to_poll(self, out);
     case object_kind::channel: return stream_handle_of(static_cast<channel_object&>(self), out);
     default: return bell_handle(*bells_of(self), bell_for(who, event), out);

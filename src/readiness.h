@@ -15,7 +15,12 @@ inline constexpr uint32_t both_events = KITH_WAIT_READ | KITH_WAIT_WRITE;
 // The events that an object has; 0: it cannot be waited for together with others.
 uint32_t events_of(const object& self);
 
-// Which of the events are there. Takes nothing. Of a process, and of a channel where there is nothing: a system call.
+// Its handle is ready exactly while it is: nothing needs to be armed.
+inline bool has_faithful_handle(object_kind kind) {
+  return kind == object_kind::process || kind == object_kind::endpoint;
+}
+
+// Which of the events are there. Takes nothing. Of a process or endpoint, and of a channel where there is nothing: a system call.
 uint32_t object_ready(object& self, uint32_t events);
 // The same without one, for who spins.
 bool object_hint(object& self, uint32_t events);
@@ -46,6 +51,10 @@ void event_raise(object& self);
 // queue.cpp
 uint32_t queue_is_ready(object& self, uint32_t events);
 void queue_raise(object& self, listener who, uint32_t events);
+
+// endpoint.cpp
+bool endpoint_is_ready(object& self);
+int64_t endpoint_handle_to_poll(const object& self);
 
 // stream_object.cpp
 uint32_t stream_events(const object& self);  // the one that it has: it goes one way

@@ -85,6 +85,8 @@ constexpr status_entry statuses[] = {
     {KITH_E_NO_HOST, "KITH_E_NO_HOST",
      "kith-host, the program that runs functions of libraries, was not found; install it beside the library "
      "of kith, or name its file by kith_process_options.host or the environment variable KITH_HOST"},
+    {KITH_E_WRONG_KEY, "KITH_E_WRONG_KEY",
+     "the two sides of the connection do not have the same key; give both the same one, or none"},
 };
 
 const status_entry* find(kith_status status) {

@@ -68,6 +68,7 @@ bool wait_room::reserve(size_t count) {
 }
 
 bool is_process(const waited& each) { return each.self->type->kind == object_kind::process; }
+bool has_faithful_handle(const waited& each) { return has_faithful_handle(each.self->type->kind); }
 // It looks itself when it is armed, and has one handle for both events.
 bool arms_itself(const waited& each) {
   const object_kind kind = each.self->type->kind;
@@ -130,7 +131,7 @@ wait_call::~wait_call() {
 // The bells of objects come in later, when somebody listens to them.
 kith_status wait_call::add_slots(waited& each) {
   each.first_slot = slot_count_;
-  if (!is_process(each)) return KITH_OK;
+  if (!has_faithful_handle(each)) return KITH_OK;
   int64_t handle = 0;
   if (object_poll_handle(*each.self, listener::call, KITH_WAIT_READ, handle) != KITH_OK) {
     must_look_ = true;
@@ -186,12 +187,13 @@ bool wait_call::was_rung(const waited& each) const {
   return false;
 }
 
-// To look at a process, channel or stream costs a system call, which is spared where its handle would have told.
+// To look at a process, endpoint, channel or stream costs a system call, which is spared where its handle would have told.
 uint32_t wait_call::ready_of(const waited& each) const {
   const bool rung = was_rung(each);
   if (each.self == nullptr) return rung ? platform::wait_slot_ready(room_.slots[each.first_slot]) : 0;
-  const bool is_told = (is_process(each) && each.slot_count != 0) || (arms_itself(each) && each.armed);
-  const bool may_skip = is_told && !rung && (is_process(each) || !all_looked_);
+  const bool is_faithful = has_faithful_handle(each);
+  const bool is_told = (is_faithful && each.slot_count != 0) || (arms_itself(each) && each.armed);
+  const bool may_skip = is_told && !rung && (is_faithful || !all_looked_);
   if (may_skip && !each.self->closed.load(std::memory_order_seq_cst)) return 0;
   return object_ready(*each.self, each.events);
 }
@@ -251,7 +253,7 @@ void wait_call::hear_cancel() {
 void wait_call::listen() {
   for (size_t i = 0; i < count_; ++i) {
     waited& each = room_.items[i];
-    if (each.self == nullptr || is_process(each)) continue;
+    if (each.self == nullptr || has_faithful_handle(each)) continue;
     each.first_slot = slot_count_;
     for (const uint32_t event : {uint32_t{KITH_WAIT_READ}, uint32_t{KITH_WAIT_WRITE}}) {
       int64_t handle = 0;
@@ -283,7 +285,7 @@ bool wait_call::arm() {
   bool is_waited_in_memory = false;
   for (size_t i = 0; i < count_; ++i) {
     waited& each = room_.items[i];
-    if (each.self == nullptr || is_process(each)) continue;
+    if (each.self == nullptr || has_faithful_handle(each)) continue;
     // Of what was not rung when we last saw it, a ring since then stays, and ends our sleep.
     each.quieted = was_rung(each) && object_quiet(*each.self, listener::call, each.events);
     arm_one(each);
@@ -294,7 +296,7 @@ bool wait_call::arm() {
   bool nothing = true;
   for (size_t i = 0; i < count_; ++i) {
     waited& each = room_.items[i];
-    if (each.self == nullptr || is_process(each)) continue;
+    if (each.self == nullptr || has_faithful_handle(each)) continue;
     const bool there = arms_itself(each) ? !each.armed : object_ready(*each.self, each.events) != 0;
     if (there && each.quieted) object_ring_again(*each.self, listener::call, each.events);
     if (there) nothing = false;

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "support.h"
+#include "strangers.h"
 
 namespace {
 
@@ -337,6 +337,40 @@ TEST_CASE("a loop is told how a process ended") {
   CHECK(here.exit.code == 7);
 }
 
+TEST_CASE_FIXTURE(test::nothing_leaks, "a loop accepts who connects to an endpoint") {
+  const std::string name = test::unique_name("loop");
+  test::endpoint place = test::listen(name);
+  desk here;
+  const kith_uv_options options = here.options();
+  const auto note_caller = [](kith_uv_watch* watch, kith_status status, kith_channel* channel) {
+    desk& desk = desk_of(watch);
+    if (status != KITH_OK) {
+      desk.ends.push_back(status);
+      return kith_uv_close(watch, note_closed);
+    }
+    const test::channel line(channel);
+    CHECK(test::tell(line, "welcome"));
+    if (++desk.events == 3) kith_uv_close(watch, note_closed);
+  };
+  REQUIRE_OK(kith_uv_endpoint(&here.loop, place, &options, note_caller, &here.watch));
+  std::thread others([&] {
+    for (int i = 0; i < 3; ++i) {
+      test::channel line;
+      CHECK_OK(kith_connect(name.c_str(), nullptr, line.out(), test::generous));
+      CHECK(test::hear(line, "welcome"));
+    }
+  });
+  CHECK(here.run());
+  others.join();
+  CHECK(here.events == 3);
+  CHECK(here.closed == 1);
+  // One that is closed under the watch is told of.
+  REQUIRE_OK(kith_uv_endpoint(&here.loop, place, &options, note_caller, &here.watch));
+  place.close();
+  CHECK(here.run());
+  CHECK(here.ends.size() == 1);
+}
+
 TEST_CASE("a watch without reference does not keep the loop running") {
   test::channel_pair ends = test::make_channel();
   desk here;
@@ -368,6 +402,7 @@ TEST_CASE("what kith_uv is given wrongly is refused") {
   CHECK_STATUS(kith_uv_channel(&here.loop, nullptr, &options, note_message, &watch), KITH_E_INVALID);
   CHECK_STATUS(kith_uv_channel(&here.loop, ends.a, &options, note_message, nullptr), KITH_E_INVALID);
   CHECK_STATUS(kith_uv_queue(&here.loop, items, &options, nullptr, &watch), KITH_E_INVALID);
+  CHECK_STATUS(kith_uv_endpoint(&here.loop, nullptr, &options, nullptr, &watch), KITH_E_INVALID);
   options.flags = 1;
   CHECK_STATUS(kith_uv_channel(&here.loop, ends.a, &options, note_message, &watch), KITH_E_UNSUPPORTED);
   options = here.options();

@@ -17,7 +17,10 @@ SCRIPTS = {".py", ".sh", ".cmake", ".yml", ".cmd"}
 SCRIPT_NAMES = {"CMakeLists.txt", "dev", "run", "wine-run"}
 
 # Files of one port that have no twin in the other.
-ONE_SIDED = {"posix": {"io_ring_linux", "supervisor", "tree"}, "win32": {"access_rules", "command_line", "environment_block", "program", "utf16"}}
+ONE_SIDED = {
+    "posix": {"gather_darwin", "gather_linux", "io_ring_linux", "runtime_folder", "supervisor", "tree"},
+    "win32": {"access_rules", "command_line", "environment_block", "program", "utf16"},
+}
 VARIANT = re.compile(r"_(linux|darwin|portable|parking|elf|macho)$")
 
 OS_MACRO = re.compile(

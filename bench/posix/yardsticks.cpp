@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -277,6 +278,55 @@ constexpr message_yardstick messages[] = {
 constexpr wake_yardstick wakes[] = {{"futex", futex_wakes}};
 #endif
 
+// ---- connecting ------------------------------------------------------------------------------------------------------------
+
+sockaddr_un socket_at(const char* address) {
+  sockaddr_un out{};
+  out.sun_family = AF_UNIX;
+  std::snprintf(out.sun_path, sizeof out.sun_path, "/tmp/%.60s", address);
+  return out;
+}
+
+int open_socket() {
+  const int made = socket(AF_UNIX, SOCK_STREAM, 0);
+  need(made >= 0, "socket");
+  return made;
+}
+
+void serve_socket(const char* address, int32_t count) {
+  const sockaddr_un place = socket_at(address);
+  const int waits = open_socket();
+  need(bind(waits, reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0, "bind");
+  need(listen(waits, 16) == 0, "listen");
+  for (int32_t i = 0; i < count; ++i) {
+    const int line = accept(waits, nullptr, nullptr);
+    char message[64];
+    need(line >= 0, "accept");
+    need(read(line, message, sizeof message) == sizeof message, "read");
+    need(write(line, message, sizeof message) == sizeof message, "write");
+    close(line);
+  }
+  close(waits);
+  unlink(place.sun_path);
+}
+
+void connect_socket(const char* address) {
+  const sockaddr_un place = socket_at(address);
+  int line = open_socket();
+  while (connect(line, reinterpret_cast<const sockaddr*>(&place), sizeof place) != 0) {
+    need(errno == ENOENT || errno == ECONNREFUSED, "connect");  // the server begins
+    close(line);
+    sched_yield();
+    line = open_socket();
+  }
+  char message[64] = {};
+  need(write(line, message, sizeof message) == sizeof message, "write");
+  need(read(line, message, sizeof message) == sizeof message, "read");
+  close(line);
+}
+
+constexpr connect_yardstick connections[] = {{"unix socket", serve_socket, connect_socket}};
+
 }  // namespace
 
 std::span<const lock_yardstick> lock_yardsticks() { return locks; }
@@ -284,6 +334,7 @@ std::span<const start_yardstick> function_yardsticks() { return functions; }
 std::span<const start_yardstick> program_yardsticks() { return programs; }
 std::span<const message_yardstick> message_yardsticks() { return messages; }
 std::span<const queue_yardstick> queue_yardsticks() { return queues; }
+std::span<const connect_yardstick> connect_yardsticks() { return connections; }
 
 double cpu_seconds() {
   rusage used{};

@@ -87,7 +87,8 @@ enum {
   KITH_E_CANCELLED = -24,    /* the kith_cancel that the thread uses has been fired */
   KITH_E_BROKEN = -25,       /* a party of the barrier died, timed out or aborted it: see kith_barrier_reset */
   KITH_E_WORKER_DIED = -26,  /* the worker of the pool ended over this task, or no worker can be started */
-  KITH_E_NO_HOST = -29       /* kith-host, which runs functions of libraries, is not where it is looked for: see kith_process_options.host */
+  KITH_E_NO_HOST = -29,      /* kith-host, which runs functions of libraries, is not where it is looked for: see kith_process_options.host */
+  KITH_E_WRONG_KEY = -30     /* the other side of a connection does not know the key, or one side has none */
 };
 
 /* Names a status, as in "KITH_E_TIMEOUT".
@@ -153,6 +154,7 @@ typedef struct kith_cancel kith_cancel;
 typedef struct kith_channel kith_channel;
 typedef struct kith_queue kith_queue;
 typedef struct kith_os_handle kith_os_handle;
+typedef struct kith_endpoint kith_endpoint;
 typedef struct kith_stream kith_stream;
 
 /* What an element of an array, or a value, is. */
@@ -199,6 +201,7 @@ enum {
   KITH_OBJECT_EVENT = 9,
   KITH_OBJECT_BARRIER = 10,
   KITH_OBJECT_QUEUE = 12,
+  KITH_OBJECT_ENDPOINT = 15, /* never sent */
   KITH_OBJECT_OS_HANDLE = 18
 };
 
@@ -1364,17 +1367,90 @@ KITH_API kith_status kith_worker_done(kith_worker *worker, int32_t code);
  * Threads: any; never blocks. Since: 0.1 */
 KITH_API void kith_worker_close(kith_worker *worker);
 
+/* ==== endpoint ====================================================================================================== */
+
+/* Whom it lets in is told by users: a user is written as the OS numbers it, on POSIX the uid in decimal ("1000"), on Windows the SID
+ * ("S-1-5-21-..."), as kith_channel_peer tells it. */
+typedef struct kith_endpoint_options {
+  uint32_t struct_size;      /* sizeof(kith_endpoint_options) */
+  uint32_t flags;            /* none yet: 0 */
+  uint64_t ring_size;        /* of the channels, as in kith_channel_options */
+  uint64_t large_message;    /* the same */
+  uint32_t channel_flags;    /* KITH_CHANNEL_LOW_CPU */
+  uint32_t handshake_ms;     /* who has connected and does not say within this time what kith says is let go; 0: 5000 */
+  const char *const *users;  /* who may connect beside this user, at most 16, ends with NULL; "*": everybody. NULL: nobody */
+  const void *key;           /* who connects must know it, and is shown that we do. NULL: no key */
+  size_t key_size;
+} kith_endpoint_options;
+
+enum {
+  KITH_CONNECT_WAIT = 1 /* until somebody listens, instead of KITH_E_NOT_FOUND */
+};
+
+typedef struct kith_connect_options {
+  uint32_t struct_size; /* sizeof(kith_connect_options) */
+  uint32_t flags;       /* KITH_CONNECT_WAIT */
+  const char *user;     /* whose endpoint; NULL: this user's. That it is his is made sure of */
+  const void *key;      /* as that of the endpoint */
+  size_t key_size;
+} kith_connect_options;
+
+/* Listens under a name, so that processes that are not relatives can connect: kith_connect there, kith_endpoint_accept here.
+ *
+ * Each user has names of his own. A name is 1 to 4,096 bytes of UTF-8. It is free again when the endpoint is closed or its process ends, in
+ * whatever way; while that lives, nobody else gets it.
+ * With a key both sides prove to each other that they know it, without saying it; what is sent later is not encrypted.
+ * Returns: KITH_OK; KITH_E_EXISTS (somebody listens under that name); KITH_E_INVALID (out or name NULL, an empty or too long name, a user that is none, a
+ * key of 0 bytes, a ring_size that is not allowed); KITH_E_DENIED (the folder of names is not ours, or something strange lies in it);
+ * KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Platforms: a child by a plain fork() that has the endpoint keeps the name in use. Since: 0.1 */
+KITH_API kith_status kith_endpoint_listen(const char *name, const kith_endpoint_options *options, kith_endpoint **out);
+
+/* Takes the next process that has connected: a channel as any other, whose other end it has. Who is silent, sends rubbish or does not know the
+ * key is let go and holds up nobody; who is not one of the users is refused.
+ * Returns: KITH_OK; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (nobody was taken); KITH_E_CLOSED (another thread closed the endpoint
+ * meanwhile); KITH_E_INVALID; KITH_E_NO_MEMORY; KITH_E_LIMIT (out of descriptors: who has connected waits, or is let go); KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any; each gets another channel. Since: 0.1 */
+KITH_API kith_status kith_endpoint_accept(kith_endpoint *endpoint, kith_channel **out, int64_t timeout_ms);
+
+/* Connects to the endpoint of that name, and waits until it has accepted.
+ * Returns: KITH_OK; KITH_E_NOT_FOUND (nobody listens under that name); KITH_E_TIMEOUT (the other side has not accepted yet; or, with
+ * KITH_CONNECT_WAIT, nobody listens), KITH_E_CANCELLED, KITH_E_INTERRUPTED; KITH_E_DENIED (it does not let this user in, or is not the user's whom
+ * we want); KITH_E_WRONG_KEY; KITH_E_MISMATCH (it is of another version of kith); KITH_E_PEER_DIED (it ended, or let us go); KITH_E_UNSUPPORTED (an unknown flag; or another pid
+ * namespace); KITH_E_PROTOCOL (it is not kith); KITH_E_INVALID; KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_connect(const char *name, const kith_connect_options *options, kith_channel **out, int64_t timeout_ms);
+
+/* Closes the endpoint; the name is free. Channels that it gave go on; who has connected and was not accepted is refused.
+ * Threads: any. Since: 0.1 */
+KITH_API void kith_endpoint_close(kith_endpoint *endpoint);
+
+enum { KITH_USER_SIZE = 192 };
+
+/* Who has the other end of a channel. */
+typedef struct kith_peer {
+  int64_t pid;               /* 0: not known, as nobody has taken the end yet */
+  int32_t alive;             /* 0: it has ended, or has closed its end */
+  int32_t told_by_os;        /* 1: pid and user are those that the OS named when the two connected. 0: the other side names itself */
+  char user[KITH_USER_SIZE]; /* of a connected channel, as in kith_endpoint_options.users; else "" */
+} kith_peer;
+
+/* Tells who has the other end. A channel made by kith_endpoint_accept or kith_connect knows who connected; if the end was handed on since, that is
+ * not seen.
+ * Returns: KITH_OK; KITH_E_MOVED; KITH_E_INVALID. Threads: any. Platforms: macOS and Windows name the pid as it was at the connect, too. Since: 0.1 */
+KITH_API kith_status kith_channel_peer(kith_channel *channel, kith_peer *out);
+
 /* ==== waiting for many ============================================================================================== */
 
 enum {
-  KITH_WAIT_READ = 1, /* a message, an item, a result, bytes, a set event, the end of a process, or the end of a channel, queue or stream */
+  KITH_WAIT_READ = 1, /* a message, an item, a result, bytes, a set event, somebody who connects, the end of a process, or the end of a channel, queue or stream */
   KITH_WAIT_WRITE = 2 /* room: a send or put of a quarter of the ring (and at least of one small message), or a byte for a stream, would not
                          wait; or the end. Windows does not say whether a pipe has room: after a write that found none it is time to try
                          again every 10 ms */
 };
 
 enum {
-  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue, kith_event, kith_pool or kith_stream */
+  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue, kith_event, kith_pool, kith_endpoint or kith_stream */
   KITH_WAIT_HANDLE = 1, /* POSIX: any descriptor that poll() takes. Windows: any HANDLE that can be waited for (KITH_WAIT_READ only) */
   KITH_WAIT_SOCKET = 2  /* POSIX: as KITH_WAIT_HANDLE. Windows: a SOCKET; looked at every few milliseconds */
 };
@@ -1401,7 +1477,7 @@ KITH_API kith_status kith_wait_any(kith_wait_item *items, size_t count, size_t *
  *
  * The rule: call kith_poll_arm; when that is KITH_OK wait until the handle is readable (a descriptor) or signalled (a HANDLE); when it is
  * KITH_E_BUSY, or the wait is over, use the object with timeout 0 until that is KITH_E_TIMEOUT, and begin again. Never read from the handle, and
- * never wait without having armed: what came before does not make it ready. For processes arming does nothing.
+ * never wait without having armed: what came before does not make it ready. For processes and endpoints arming does nothing.
  * Look at the object every second or so all the same: when a process dies that was about to tell you, nothing tells you.
  * Returns: KITH_OK; KITH_E_UNSUPPORTED (this OS has none for this object); KITH_E_INVALID; KITH_E_MOVED; KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
  * Lifetime: *out_handle until the object is closed; it is the object's. Threads: any, but one at a time arms and waits. Since: 0.1 */
@@ -1415,6 +1491,9 @@ KITH_API kith_status kith_event_poll_handle(kith_event *event, int64_t *out_hand
 
 /* The same for a process. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_process_poll_handle(kith_process *process, int64_t *out_handle);
+
+/* The same for an endpoint: for kith_endpoint_accept. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_endpoint_poll_handle(kith_endpoint *endpoint, int64_t *out_handle);
 
 /* The same for a stream. One that is written becomes ready for writing, not for reading (poll for POLLOUT).
  * Returns: and lifetime as kith_channel_poll_handle; KITH_E_UNSUPPORTED also on Windows for a stream that is written: try every few milliseconds.

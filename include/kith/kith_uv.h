@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * kith_uv: channels, queues, events, streams and processes in a libuv loop. A library of its own, kith_uv, made of kith.h and libuv alone: link it
+ * kith_uv: channels, queues, events, streams, processes and endpoints in a libuv loop. A library of its own, kith_uv, made of kith.h and libuv alone: link it
  * with the libuv that runs your loop.
  *
  * THE RULES
@@ -59,6 +59,8 @@ typedef void (*kith_uv_event_cb)(kith_uv_watch *watch, kith_status status);
 typedef void (*kith_uv_exit_cb)(kith_uv_watch *watch, kith_status status, const kith_exit *how);
 /* A message of kith_uv_send was sent (KITH_OK), or was not. */
 typedef void (*kith_uv_sent_cb)(kith_uv_watch *watch, kith_status status, void *request);
+/* Somebody has connected: `channel` is yours to close. Any status but KITH_OK is the last thing that the watch tells; `channel` is NULL then. */
+typedef void (*kith_uv_accept_cb)(kith_uv_watch *watch, kith_status status, kith_channel *channel);
 typedef void (*kith_uv_close_cb)(kith_uv_watch *watch);
 
 /* Receives the messages of a channel. `callback` may be NULL: then the watch only sends.
@@ -88,6 +90,11 @@ KITH_UV_API kith_status kith_uv_stream(uv_loop_t *loop, kith_stream *stream, con
  * Returns: as kith_uv_channel. Lifetime: as there. Threads: the loop's. Platforms: as kith_wait_any. Since: 0.1 */
 KITH_UV_API kith_status kith_uv_process(uv_loop_t *loop, kith_process *process, const kith_uv_options *options, kith_uv_exit_cb callback,
                                         kith_uv_watch **out);
+
+/* Accepts who connects to an endpoint.
+ * Returns: as kith_uv_channel. Lifetime: as there. Threads: the loop's. Since: 0.1 */
+KITH_UV_API kith_status kith_uv_endpoint(uv_loop_t *loop, kith_endpoint *endpoint, const kith_uv_options *options,
+                                         kith_uv_accept_cb callback, kith_uv_watch **out);
 
 /* Sends a message through a watched channel, or bytes through a watched stream, without waiting: what there is no room for is copied, and sent as
  * room comes, in order.

@@ -120,9 +120,21 @@ liveness alive(identity who) {
 
 // A time namespace shifts the start times that its members see, so it belongs to what makes identities
 // comparable. Asked of this thread: what /proc/self tells of a process whose main thread has ended lacks the time namespace.
-uint64_t pid_namespace() {
+static uint64_t ask_pid_namespace() {
   const uint64_t pids = namespace_number("/proc/thread-self/ns/pid");
   return pids == 0 ? 0 : pids | (namespace_number("/proc/thread-self/ns/time") << 32);
+}
+
+// A process stays in its own for good; only its children go into others. Two looks into /proc cost more than a segment.
+uint64_t pid_namespace() {
+  static constinit std::atomic<uint64_t> known{0}, known_to{0};
+  const uint64_t me = self().bits;
+  // Acquire, with the release below: who sees for whom it is known sees what is.
+  if (known_to.load(std::memory_order_acquire) == me) return known.load(std::memory_order_relaxed);
+  const uint64_t found = ask_pid_namespace();
+  known.store(found, std::memory_order_relaxed);
+  known_to.store(me, std::memory_order_release);
+  return found;
 }
 
 }  // namespace kith::platform

@@ -54,6 +54,21 @@ struct stream {
   native_handle socket;
 };
 
+struct listener {
+  native_handle socket;
+  native_handle claim;   // the file that says that the name is ours, locked for as long as we live
+  native_handle gather;  // becomes readable with the socket, and with those who have connected
+  native_handle folder, open_folder;
+  char file[40] = {};  // of the claim; that of the socket ends with another letter
+};
+
+struct caller {
+  native_handle socket;
+  native_handle came;  // with the bytes that were read last
+  int gather = -1;     // the listener's, if it watches us
+  bool listens = false;
+};
+
 enum class pipe_use;
 
 struct pipe {

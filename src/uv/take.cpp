@@ -70,4 +70,13 @@ step take_exit(kith_uv_watch& self) {
   return step::ended;
 }
 
+// Out of memory or descriptors is no end: who has connected waits.
+step take_caller(kith_uv_watch& self) {
+  kith_channel* channel = nullptr;
+  const kith_status status = kith_endpoint_accept(static_cast<kith_endpoint*>(self.object), &channel, 0);
+  if (status == KITH_E_TIMEOUT || status == KITH_E_NO_MEMORY || status == KITH_E_LIMIT) return step::nothing;
+  self.on_accept(&self, status, channel);
+  return status == KITH_OK ? step::took : step::ended;
+}
+
 }  // namespace kith_uv

@@ -215,6 +215,19 @@ kith_status kith_uv_process(uv_loop_t* loop, kith_process* process, const kith_u
   });
 }
 
+kith_status kith_uv_endpoint(uv_loop_t* loop, kith_endpoint* endpoint, const kith_uv_options* options,
+                             kith_uv_accept_cb callback, kith_uv_watch** out) {
+  if (callback == nullptr) return KITH_E_INVALID;
+  int64_t handle = -1;
+  const kith_status found = kith_endpoint_poll_handle(endpoint, &handle);
+  return begin(loop, options, found, handle, out, [&](kith_uv_watch& self) {
+    self.object = endpoint;
+    self.on_accept = callback;
+    self.tells = true;
+    self.take = take_caller;
+  });
+}
+
 kith_status kith_uv_pause(kith_uv_watch* watch) {
   if (watch == nullptr || watch->closing) return KITH_E_INVALID;
   watch->paused = true;

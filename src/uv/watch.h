@@ -37,6 +37,7 @@ struct kith_uv_watch {
   kith_uv_message_cb on_message = nullptr;  // one of these; none: a channel that only sends
   kith_uv_event_cb on_event = nullptr;
   kith_uv_exit_cb on_exit = nullptr;
+  kith_uv_accept_cb on_accept = nullptr;
   kith_uv_options options{};
   bool tells = false;  // it has a callback
   bool is_channel = false;
@@ -75,6 +76,7 @@ step take_item(kith_uv_watch& self);
 step take_bytes(kith_uv_watch& self);
 step take_event(kith_uv_watch& self);
 step take_exit(kith_uv_watch& self);
+step take_caller(kith_uv_watch& self);
 
 // send.cpp
 void send_pending(kith_uv_watch& self);  // as far as there is room

@@ -63,6 +63,18 @@ struct stream {
   pending_read* bells = nullptr;  // once somebody has asked for a handle to poll
 };
 
+// listener.cpp, caller.cpp: in memory that stays, as Windows writes to it until a call has ended.
+struct listening;
+struct calling;
+
+struct listener {
+  listening* state = nullptr;
+};
+
+struct caller {
+  calling* state = nullptr;
+};
+
 enum class pipe_use;
 struct pipe_reader;  // pipe.cpp
 

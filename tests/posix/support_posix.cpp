@@ -41,7 +41,10 @@ std::set<std::string> names_of_shared_memory() {
   std::set<std::string> names;
   DIR* folder = opendir("/dev/shm");
   if (folder == nullptr) return names;
-  while (const dirent* entry = readdir(folder)) names.insert(entry->d_name);
+  while (const dirent* entry = readdir(folder)) {
+    // The folder of names stays; the tests of names look into it.
+    if (entry->d_type != DT_DIR) names.insert(entry->d_name);
+  }
   closedir(folder);
   return names;
 }
