@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The benchmark. Every figure stands beside a yardstick that was measured in turns with it, in the same run.
 //
-//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue pool connect
+//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue pool broadcast connect
 #include "bench.h"
 
 #include <cstdio>
@@ -66,8 +66,9 @@ struct topic {
 };
 
 constexpr topic topics[] = {
-    {"floor", bench_floor},     {"lock", bench_lock}, {"wake", bench_wake},   {"start", bench_start},
-    {"channel", bench_channel}, {"ways", bench_ways}, {"queue", bench_queue}, {"pool", bench_pool},
+    {"floor", bench_floor},     {"lock", bench_lock},       {"wake", bench_wake},
+    {"start", bench_start},     {"channel", bench_channel}, {"ways", bench_ways},
+    {"queue", bench_queue},     {"pool", bench_pool},       {"broadcast", bench_broadcast},
     {"connect", bench_connect},
 };
 

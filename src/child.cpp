@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "broadcast_object.h"
 #include "channel.h"
 #include "endpoint.h"
 #include "object.h"
@@ -38,9 +39,17 @@ void keep_mappings_only() {
   };
   constexpr object_kind segments[] = {object_kind::memory,    object_kind::array,     object_kind::value,
                                       object_kind::semaphore, object_kind::condition, object_kind::event,
-                                      object_kind::barrier,   object_kind::queue,     object_kind::pool_bell,
-                                      object_kind::pool_lane};
+                                      object_kind::barrier,   object_kind::queue,     object_kind::broadcast,
+                                      object_kind::pool_bell, object_kind::pool_lane};
   for (const object_kind kind : segments) handle_for_each(kind, keep_mapping, nullptr);
+  // The handle of its broadcast may be closed: then only the reader knows of it.
+  const auto keep_reader = [](void*, object& object, void*) {
+    reader_object& self = static_cast<reader_object&>(object);
+    platform::memory_keep_mapping_only(self.source->shared->segment.memory);
+    self.source->bells = {};
+    self.ear = {};
+  };
+  handle_for_each(object_kind::reader, keep_reader, nullptr);
   const auto keep_lock = [](void*, object& object, void*) {
     platform::memory_keep_mapping_only(static_cast<lock_object&>(object).shared->segment.memory);
   };

@@ -33,6 +33,8 @@ enum class object_kind : uint32_t {
   queue = 12,
   stream = 13,
   pool = 14,
+  broadcast = 16,
+  reader = 17,
   endpoint = 15,
   os_handle = 18,
   worker = 24,     // of a pool, in the worker's process

@@ -11,8 +11,9 @@ namespace kith {
 namespace {
 
 const segment_class* class_of(object_kind kind) {
-  for (const segment_class* each : {&array_class, &barrier_class, &condition_class, &event_class,
-                                    &memory_class, &queue_class, &semaphore_class, &value_class}) {
+  for (const segment_class* each :
+       {&array_class, &barrier_class, &broadcast_class, &condition_class, &event_class, &memory_class,
+        &queue_class, &semaphore_class, &value_class}) {
     if (each->kind == kind) return each;
   }
   return nullptr;

@@ -264,6 +264,10 @@ inline const native_handle& bells_handle(const bells& self, uint32_t index) {
 }  // for a child
 void bell_ring(const bells& self, uint32_t which);   // never blocks; also in a signal handler
 bool bell_quiet(const bells& self, uint32_t which);  // whether it was rung
+// An ear is a handle of this process by which one listener hears every ring of a bell that nobody quiets, and may forget those that came:
+// for listeners of whom each has looked at something else. KITH_E_UNSUPPORTED: this system has none.
+kith_status ear_create(const bells& self, uint32_t which, native_handle& out);
+bool ear_quiet(const native_handle& ear);  // whether it had heard any
 
 // ---- wait_many.cpp: waiting for any number of handles --------------------------------------------------------------------------------
 

@@ -52,6 +52,14 @@ kith_status kith_queue_poll_handle(kith_queue* queue, int64_t* out_handle) {
   return handle_of(queue, object_kind::queue, out_handle);
 }
 
+kith_status kith_broadcast_poll_handle(kith_broadcast* broadcast, int64_t* out_handle) {
+  return handle_of(broadcast, object_kind::broadcast, out_handle);
+}
+
+kith_status kith_reader_poll_handle(kith_reader* reader, int64_t* out_handle) {
+  return handle_of(reader, object_kind::reader, out_handle);
+}
+
 kith_status kith_event_poll_handle(kith_event* event, int64_t* out_handle) {
   return handle_of(event, object_kind::event, out_handle);
 }

@@ -52,6 +52,17 @@ void event_raise(object& self);
 uint32_t queue_is_ready(object& self, uint32_t events);
 void queue_raise(object& self, listener who, uint32_t events);
 
+// broadcast.cpp: of those who write
+uint32_t broadcast_is_ready(object& self, uint32_t events);
+void broadcast_raise(object& self);
+
+// reader.cpp. Each reader has an ear of its own: the bell is not quieted, as others may have more to hear of it.
+bool reader_is_ready(object& self);
+void reader_raise(object& self);
+kith_status reader_handle_to_poll(object& self, int64_t& out);
+bool reader_quiet(object& self);
+shm::spinner* reader_spinner(object& self);
+
 // endpoint.cpp
 bool endpoint_is_ready(object& self);
 int64_t endpoint_handle_to_poll(const object& self);

@@ -29,6 +29,7 @@ kith_status open_object(const segment_class& type, mapping* shared, platform::be
   self->type = &type;
   self->shared = shared;
   self->bells = std::move(bells);
+  if (type.opened != nullptr) type.opened(*self);
   kith_status status = type.has_lock ? open_lock_of(*self) : KITH_OK;
   void* handle = status == KITH_OK ? handle_open(self) : nullptr;
   if (handle != nullptr) {

@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "object.h"
+#include "shm/broadcast.h"
 #include "shm/lock_word.h"
 #include "shm/segment.h"
 
@@ -21,25 +22,29 @@ struct mapping {
   shm::segment segment;
 };
 
+struct segment_object;
+
 // The class of an object that is one segment, and nothing else.
 struct segment_class : object_class {
   shm::segment_kind segment;
   bool has_lock;       // one that the user borrows: of an array or value
   uint32_t bells = 0;  // what can be waited for together with other things, see platform.h
+  void (*opened)(segment_object& self) = nullptr;  // before the object has a handle
 };
 
 // Each stands beside the functions of its kind.
-extern const segment_class array_class, barrier_class, condition_class, event_class, memory_class,
-    pool_bell_class, pool_lane_class, queue_class, semaphore_class, value_class;
+extern const segment_class array_class, barrier_class, broadcast_class, condition_class, event_class,
+    memory_class, pool_bell_class, pool_lane_class, queue_class, semaphore_class, value_class;
 
 struct segment_object : object {
   mapping* shared = nullptr;
-  platform::bells bells;                   // of an event or queue
+  platform::bells bells;                   // of an event, queue or broadcast
   kith_lock* lock = nullptr;               // of an array or value, borrowed by the user
   bool borrowed = false;                   // the user can neither close it nor give it away
   std::atomic<uint64_t> last_probe_ns{0};  // of a semaphore: when it was last seen to whether holders live
   shm::spinner spin;
-  std::atomic<uint32_t> hint{0};  // of a semaphore: where the last permit was found
+  std::atomic<uint32_t> hint{0};   // of a semaphore: where the last permit was found
+  shm::broadcast_writing writing;  // of a broadcast
 
   const shm::segment& segment() const { return shared->segment; }
   void* data() const { return shared->segment.data; }

@@ -44,6 +44,7 @@ kith_status share_describe(object& self, given_share& out) {
     }
     case object_kind::event:
     case object_kind::pool_bell:
+    case object_kind::broadcast:
     case object_kind::queue: {
       const segment_class& type = *static_cast<const segment_class*>(self.type);
       return describe_with_bells(static_cast<segment_object&>(self), type.segment, out);
@@ -54,6 +55,7 @@ kith_status share_describe(object& self, given_share& out) {
     case object_kind::process:
     case object_kind::pool:
     case object_kind::worker:
+    case object_kind::reader:
     case object_kind::endpoint:
     case object_kind::cancel: return KITH_E_MISMATCH;
     default:

@@ -25,7 +25,7 @@ struct given_share {
   object* given;            // pinned while the spawn runs
   shm::segment_kind kind;
   uint32_t end;
-  // The segment; then a channel's stream, or the bells of an event or queue. nullptr: none.
+  // The segment; then a channel's stream, or the bells of an event, queue or broadcast. nullptr: none.
   const platform::native_handle* handles[shm::most_share_handles];
 };
 

@@ -20,6 +20,10 @@ constexpr status_entry statuses[] = {
      "then, for a lock, call kith_lock_mark_consistent"},
     {KITH_NOT_EQUAL, "KITH_NOT_EQUAL", "the element had another value than expected; nothing was exchanged"},
     {KITH_LAST, "KITH_LAST", "you were the last to arrive at the barrier, and all have been let go"},
+    {KITH_MISSED, "KITH_MISSED",
+     "the reader was too slow and has missed messages; read oftener, use a larger ring, or let readers hold "
+     "the "
+     "writers back"},
     {KITH_E_INVALID, "KITH_E_INVALID",
      "an argument is wrong: NULL, zero, out of range, contradictory, or a handle that has been closed"},
     {KITH_E_NO_MEMORY, "KITH_E_NO_MEMORY",

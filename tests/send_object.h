@@ -20,6 +20,7 @@ inline void close_object(void* object, int32_t kind) {
     case KITH_OBJECT_BARRIER: return kith_barrier_close(static_cast<kith_barrier*>(object));
     case KITH_OBJECT_QUEUE: return kith_queue_close(static_cast<kith_queue*>(object));
     case KITH_OBJECT_OS_HANDLE: return kith_os_handle_close(static_cast<kith_os_handle*>(object));
+    case KITH_OBJECT_BROADCAST: return kith_broadcast_close(static_cast<kith_broadcast*>(object));
     default: return;
   }
 }

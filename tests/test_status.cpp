@@ -8,7 +8,7 @@
 namespace {
 
 constexpr kith_status first_status = KITH_E_WORKER_DIED;
-constexpr kith_status last_status = KITH_LAST;
+constexpr kith_status last_status = KITH_MISSED;
 constexpr kith_status further_statuses[] = {KITH_E_NO_HOST, KITH_E_WRONG_KEY};
 
 }  // namespace

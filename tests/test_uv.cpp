@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// kith_uv: channels, queues, events and processes in a libuv loop.
+// kith_uv: channels, queues, broadcasts, events and processes in a libuv loop.
 #include <kith/kith_uv.h>
 
 #include <optional>
 
+#include "broadcasts.h"
 #include "strangers.h"
 
 namespace {
@@ -422,4 +423,41 @@ TEST_CASE("what kith_uv is given wrongly is refused") {
   kith_uv_close(watch, nullptr);
   kith_uv_close(watch, nullptr);
   CHECK(here.run());
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a loop reads a broadcast to its end") {
+  struct notes {
+    uint64_t got = 0, missed = 0;
+    kith_status end = KITH_OK;
+  } seen;
+  const test::broadcast broadcast = test::make_broadcast(4096);
+  const test::reader reader = test::subscribe(broadcast);
+  uv_loop_t loop;
+  REQUIRE(uv_loop_init(&loop) == 0);
+  auto options = test::defaults<kith_uv_options>();
+  options.user = &seen;
+  const auto note = [](kith_uv_watch* watch, kith_status status, const kith_uv_message* message) {
+    notes& to = *static_cast<notes*>(kith_uv_user(watch));
+    if (message == nullptr) {
+      to.end = status;
+      return kith_uv_close(watch, nullptr);
+    }
+    ++to.got;
+    to.missed += message->missed;
+    CHECK(status == (message->missed == 0 ? KITH_OK : KITH_MISSED));
+  };
+  kith_uv_watch* watch = nullptr;
+  CHECK_STATUS(kith_uv_reader(&loop, reader, &options, nullptr, &watch), KITH_E_INVALID);
+  REQUIRE_OK(kith_uv_reader(&loop, reader, &options, note, &watch));
+  std::thread other([&] {
+    for (uint64_t i = 0; i < 500; ++i) CHECK_OK(test::publish(broadcast, {1, i}));
+    test::let_it_sleep();
+    for (uint64_t i = 0; i < 5; ++i) CHECK_OK(test::publish(broadcast, {1, i}));
+    CHECK_OK(kith_broadcast_shutdown(broadcast));
+  });
+  uv_run(&loop, UV_RUN_DEFAULT);
+  other.join();
+  CHECK(uv_loop_close(&loop) == 0);
+  CHECK(seen.got + seen.missed == 505);
+  CHECK(seen.end == KITH_E_CLOSED);
 }

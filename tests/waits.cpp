@@ -141,6 +141,51 @@ void do_the_task(endless_waits& on) {
   CHECK_OK(kith_queue_task_done(on.undone));
 }
 
+kith_status wait_for_broadcast(endless_waits& on, int64_t timeout_ms) {
+  char buffer[8];
+  size_t size = 77;
+  const kith_status status = kith_reader_next(on.listener, buffer, sizeof buffer, &size, nullptr, timeout_ms);
+  CHECK(size == (status == KITH_OK ? 5 : 77));
+  return status;
+}
+
+kith_status wait_to_look(endless_waits& on, int64_t timeout_ms) {
+  const void* data = nullptr;
+  size_t size = 77;
+  const kith_status status = kith_reader_peek(on.watcher, &data, &size, nullptr, timeout_ms);
+  CHECK(size == (status == KITH_OK ? 5 : 77));
+  if (status == KITH_OK) CHECK_OK(kith_reader_consume(on.watcher));
+  return status;
+}
+
+void hello(kith_broadcast* broadcast) { CHECK_OK(kith_broadcast_publish(broadcast, "hello", 5, 0)); }
+
+const std::string eighth(496, 'x');  // of the broadcast's ring, together with the header
+
+kith_status wait_to_publish(endless_waits& on, int64_t timeout_ms) {
+  return kith_broadcast_publish(on.full_broadcast, eighth.data(), eighth.size(), timeout_ms);
+}
+
+void read_the_broadcast(endless_waits& on) {
+  std::string message(eighth.size(), ' ');
+  size_t size = 0;
+  while (kith_reader_next(on.slow_reader, message.data(), message.size(), &size, nullptr, 0) == KITH_OK)
+    CHECK(message == eighth);
+}
+
+void make_broadcasts(endless_waits& on) {
+  auto options = defaults<kith_broadcast_options>();
+  options.flags = KITH_BROADCAST_HOLD;
+  options.ring_size = 4096;
+  REQUIRE_OK(kith_broadcast_create(nullptr, on.silent_broadcast.out()));
+  REQUIRE_OK(kith_broadcast_create(nullptr, on.silent_too.out()));
+  REQUIRE_OK(kith_broadcast_create(&options, on.full_broadcast.out()));
+  REQUIRE_OK(kith_broadcast_subscribe(on.silent_broadcast, 0, on.listener.out()));
+  REQUIRE_OK(kith_broadcast_subscribe(on.silent_too, 0, on.watcher.out()));
+  REQUIRE_OK(kith_broadcast_subscribe(on.full_broadcast, 0, on.slow_reader.out()));
+  while (wait_to_publish(on, 0) == KITH_OK) continue;
+}
+
 kith_status wait_for_process(endless_waits& on, int64_t timeout_ms) {
   kith_exit end{-77, 0, -77};
   const kith_status status = kith_process_wait(on.child, timeout_ms, &end);
@@ -239,6 +284,12 @@ const std::vector<wait_kind> kinds_of_waits = {
      [](endless_waits& on) { CHECK_OK(kith_queue_put(on.nothing_there, "hello", 5, 0)); }},
     {"queue, full", wait_for_place, [](endless_waits& on) { kith_queue_close(on.no_room); }, make_a_place},
     {"queue, tasks", wait_for_tasks, [](endless_waits& on) { kith_queue_close(on.undone); }, do_the_task},
+    {"broadcast, to read", wait_for_broadcast, [](endless_waits& on) { kith_reader_close(on.listener); },
+     [](endless_waits& on) { hello(on.silent_broadcast); }},
+    {"broadcast, to look", wait_to_look, [](endless_waits& on) { kith_reader_close(on.watcher); },
+     [](endless_waits& on) { hello(on.silent_too); }},
+    {"broadcast, full", wait_to_publish, [](endless_waits& on) { kith_broadcast_close(on.full_broadcast); },
+     read_the_broadcast},
     {"stream, empty", wait_for_bytes, [](endless_waits& on) { kith_stream_close(on.from_child); }, nullptr},
     {"stream, full", wait_for_room_in_a_pipe, [](endless_waits& on) { kith_stream_close(on.to_child); },
      nullptr},
@@ -257,6 +308,7 @@ endless_waits::endless_waits() {
   REQUIRE_OK(kith_semaphore_acquire(empty, 0));
   for (int i = 0; i < 2; ++i) REQUIRE_OK(kith_queue_put(no_room, half.data(), half.size(), 0));
   REQUIRE_OK(kith_queue_put(undone, nullptr, 0, 0));
+  make_broadcasts(*this);
   for (int i = 0; i < 3; ++i) REQUIRE_OK(kith_channel_send(reserved.a, large.data(), 1000, 0));
   for (int i = 0; i < 2; ++i) REQUIRE_OK(kith_channel_send(shared_and_full.a, large.data(), 2000, 0));
 }

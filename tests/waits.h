@@ -47,6 +47,8 @@ class endless_waits {
   queue nothing_there = make_queue();
   queue no_room = make_queue(4096);
   queue undone = make_queue(0, KITH_QUEUE_TASKS);
+  owner<kith_broadcast, kith_broadcast_close> silent_broadcast, silent_too, full_broadcast;
+  owner<kith_reader, kith_reader_close> listener, watcher, slow_reader;
   channel_pair line = make_channel();
   process child;  // with pipes that it neither reads nor writes
   stream to_child;

@@ -59,6 +59,7 @@ enum {
   KITH_OWNER_DIED = 1, /* you hold the lock or permit, but a process died while it held it: check or repair what it protects */
   KITH_NOT_EQUAL = 2,  /* compare_exchange: the element had another value, which was written to *expected */
   KITH_LAST = 3,       /* you were the last to arrive at the barrier: all have been let go */
+  KITH_MISSED = 4,     /* the reader of a broadcast was too slow, and has missed messages */
 
   /* Failures. */
   KITH_E_INVALID = -1,       /* an argument is wrong: NULL, zero, out of range, contradictory, or a closed handle */
@@ -154,6 +155,8 @@ typedef struct kith_cancel kith_cancel;
 typedef struct kith_channel kith_channel;
 typedef struct kith_queue kith_queue;
 typedef struct kith_os_handle kith_os_handle;
+typedef struct kith_broadcast kith_broadcast;
+typedef struct kith_reader kith_reader;
 typedef struct kith_endpoint kith_endpoint;
 typedef struct kith_stream kith_stream;
 
@@ -178,8 +181,8 @@ enum {
 
 /* An object, and the name by which the child asks for it.
  *
- * Memory, arrays, values, locks, semaphores, conditions, events, barriers and queues are shared by giving: parent and child then hold them
- * alike. * A channel end is moved: the child is its holder from then on, and the parent's handle is only good for close. If the spawn fails,
+ * Memory, arrays, values, locks, semaphores, conditions, events, barriers, queues and broadcasts are shared by giving: parent and child then
+ * hold them alike. A channel end is moved: the child is its holder from then on, and the parent's handle is only good for close. If the spawn fails,
  * nothing has moved.
  * An object may be given under several names, a channel end under one. Names are 1 to 255 bytes of UTF-8. */
 typedef struct kith_share {
@@ -202,6 +205,7 @@ enum {
   KITH_OBJECT_BARRIER = 10,
   KITH_OBJECT_QUEUE = 12,
   KITH_OBJECT_ENDPOINT = 15, /* never sent */
+  KITH_OBJECT_BROADCAST = 16,
   KITH_OBJECT_OS_HANDLE = 18
 };
 
@@ -1077,7 +1081,7 @@ KITH_API kith_status kith_channel_release(kith_channel *channel);
 
 /* Sends an object, and a message beside it (data may be NULL when the size is 0; at most a quarter of a ring, less 96 bytes).
  *
- * Memory, arrays, values, locks, semaphores, conditions, events, barriers and queues are shared: both sides hold them then. A channel end
+ * Memory, arrays, values, locks, semaphores, conditions, events, barriers, queues and broadcasts are shared: both sides hold them then. A channel end
  * moves: the sender's handle is KITH_E_MOVED afterwards, and when the call fails nothing has moved. Of a process the receiver can wait for the
  * end. Nothing leaks when either side dies in between. An end cannot be sent through its own channel.
  * Returns: as kith_channel_send; KITH_E_MISMATCH (an object that cannot be sent: a lock that belongs to an array or value, a kith_cancel, an end
@@ -1367,6 +1371,125 @@ KITH_API kith_status kith_worker_done(kith_worker *worker, int32_t code);
  * Threads: any; never blocks. Since: 0.1 */
 KITH_API void kith_worker_close(kith_worker *worker);
 
+/* ==== broadcast ===================================================================================================== */
+
+enum {
+  KITH_BROADCAST_HOLD = 1 /* the slowest reader holds the writers back; without, it misses what it has not read in time, and is told how much */
+};
+
+enum { KITH_BROADCAST_MOST_READERS = 1024 };
+
+typedef struct kith_broadcast_options {
+  uint32_t struct_size;  /* sizeof(kith_broadcast_options) */
+  uint32_t flags;        /* KITH_BROADCAST_HOLD */
+  uint64_t ring_size;    /* bytes: a power of two from 4096 to 2^30; 0: 1 MiB. A message takes 16 more than its size, in steps of 16; it is at most
+                            a quarter of this, less 32 bytes */
+  uint64_t history;      /* the most messages of the past that a new reader can begin with; 0: as many as the ring still has */
+  uint32_t most_readers; /* KITH_BROADCAST_HOLD: how many there can be at a time, up to KITH_BROADCAST_MOST_READERS; 0: 64. Otherwise 0, as
+                            there can be any number */
+  uint32_t reserved;     /* 0 */
+} kith_broadcast_options;
+
+/* Creates a broadcast: what anybody who has it publishes, each of its readers gets. Messages stay in a ring until newer ones need the room.
+ *
+ * All readers get the messages in the same order, each whole and once, those of one writer in the order in which it published them. A process
+ * that dies while it publishes has not published the message; one that dies as a reader changes nothing for the others: with
+ * KITH_BROADCAST_HOLD it holds the writers back until its death is noticed.
+ * Returns: KITH_OK; KITH_E_INVALID (out NULL, a size or number that is not allowed, most_readers without KITH_BROADCAST_HOLD);
+ * KITH_E_UNSUPPORTED (an unknown flag); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_broadcast_create(const kith_broadcast_options *options, kith_broadcast **out);
+
+/* Takes the broadcast that the parent gave to this process under that name.
+ * Returns: as kith_memory_inherit. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_broadcast_inherit(const char *name, kith_broadcast **out);
+
+/* Publishes a copy of a message (data may be NULL when the size is 0). It waits for other writers, and with KITH_BROADCAST_HOLD for readers;
+ * otherwise never for a reader. Nobody need read.
+ * Returns: KITH_OK; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED (it was not published); KITH_E_CLOSED (kith_broadcast_shutdown was
+ * called, or another thread closed the handle); KITH_E_TOO_LARGE (it could never fit); KITH_E_DEADLOCK (this thread has reserved room);
+ * KITH_E_PROTOCOL (another process has written rubbish into the broadcast); KITH_E_INVALID.
+ * Threads: any, in any process. Platforms: deaths of readers are noticed as by kith_lock_acquire. Since: 0.1 */
+KITH_API kith_status kith_broadcast_publish(kith_broadcast *broadcast, const void *data, size_t size, int64_t timeout_ms);
+
+/* Gives room for a message of up to `size` bytes in the ring itself, to be written in place; kith_broadcast_commit publishes it. Until commit or
+ * abort other writers wait, in all processes; readers do not. When this process dies before, nothing was published, and the others go on.
+ * *out_data is aligned to 16.
+ * Returns: as kith_broadcast_publish; KITH_E_DEADLOCK (this thread has reserved room already).
+ * Lifetime: *out_data until commit, abort, or the close of the handle. Threads: commit or abort in the same thread. Since: 0.1 */
+KITH_API kith_status kith_broadcast_reserve(kith_broadcast *broadcast, size_t size, void **out_data, int64_t timeout_ms);
+
+/* Publishes the first `size` bytes of what was reserved.
+ * Returns: KITH_OK; KITH_E_NOT_OWNER (this thread has reserved nothing by this handle); KITH_E_TOO_LARGE (more than was reserved: nothing is published, the
+ * room stays reserved); KITH_E_CLOSED (kith_broadcast_shutdown was called meanwhile: nothing is published, the room is given back);
+ * KITH_E_INVALID. Threads: the one that reserved. Since: 0.1 */
+KITH_API kith_status kith_broadcast_commit(kith_broadcast *broadcast, size_t size);
+
+/* Gives back what was reserved; nothing is published. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_INVALID. Threads: the one that reserved. Since: 0.1 */
+KITH_API kith_status kith_broadcast_abort(kith_broadcast *broadcast);
+
+/* Ends the broadcast, for all processes: nothing can be published any more; readers get what is there, then KITH_E_CLOSED. While somebody has
+ * reserved room it does not wait for the commit, which then publishes nothing.
+ * Returns: KITH_OK, also when it had ended; KITH_E_INVALID. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_broadcast_shutdown(kith_broadcast *broadcast);
+
+/* Tells how many messages were ever published. The answer may be out of date when it arrives.
+ * Returns: the number; 0 when the handle is NULL or closed. Threads: any, in any process. Since: 0.1 */
+KITH_API uint64_t kith_broadcast_count(const kith_broadcast *broadcast);
+
+enum { KITH_HISTORY_ALL = -1 };
+
+/* Becomes a reader, from now on (history 0), or beginning with the last `history` messages, or all (KITH_HISTORY_ALL), as far as the ring still
+ * has them; it always has the newest.
+ * Returns: KITH_OK; KITH_E_LIMIT (KITH_BROADCAST_HOLD: most_readers are there); KITH_E_INVALID (another negative history, NULL); KITH_E_PROTOCOL;
+ * KITH_E_NO_MEMORY.
+ * Lifetime: *out is yours, and of this process only; it outlives the handle of the broadcast. Threads: any, in any process. Since: 0.1 */
+KITH_API kith_status kith_broadcast_subscribe(kith_broadcast *broadcast, int64_t history, kith_reader **out);
+
+/* Takes the next message, waiting until there is one. *out_size is its size, and *out_missed (may be NULL) how many messages this reader has missed between
+ * the one before and this one: always 0 with KITH_BROADCAST_HOLD. So all that it got and all that it missed add up to all that were published
+ * since it began.
+ * When the message is larger than the buffer, the call fails with KITH_E_TOO_LARGE, *out_size is the size that is needed, and the message stays
+ * for the next call, if no writer is quicker. buffer may be NULL when capacity is 0. After a failure the buffer may hold a part of a message.
+ * Returns: KITH_OK; KITH_MISSED (a message, but the reader missed some before it); KITH_E_TOO_LARGE; KITH_E_TIMEOUT, KITH_E_CANCELLED, KITH_E_INTERRUPTED
+ * (nothing was taken); KITH_E_CLOSED (all has been read after kith_broadcast_shutdown; or another thread closed the reader); KITH_E_DEADLOCK (a message is
+ * being shown by kith_reader_peek); KITH_E_BUSY (another thread is in a call with this reader); KITH_E_NOT_OWNER (with KITH_BROADCAST_HOLD, in a
+ * forked child: the reader is its parent's); KITH_E_PROTOCOL; KITH_E_INVALID.
+ * Threads: one at a time. Since: 0.1 */
+KITH_API kith_status kith_reader_next(kith_reader *reader, void *buffer, size_t capacity, size_t *out_size, uint64_t *out_missed,
+                                      int64_t timeout_ms);
+
+/* Shows the next message where it lies, waiting until there is one; kith_reader_consume then takes it, kith_reader_release leaves it.
+ * With KITH_BROADCAST_HOLD no writer touches it until then. Without, a writer may overwrite it while you look: kith_reader_consume
+ * tells. So believe nothing of it before that: check what you use as an index or a size, or copy, consume, and then use the copy.
+ * Returns: as kith_reader_next, but never KITH_E_TOO_LARGE. *out_missed as there.
+ * Lifetime: *out_data until consume, release, or the close of the reader. Threads: one at a time. Since: 0.1 */
+KITH_API kith_status kith_reader_peek(kith_reader *reader, const void **out_data, size_t *out_size, uint64_t *out_missed, int64_t timeout_ms);
+
+/* Takes the message that was shown.
+ * Returns: KITH_OK (what you saw was the message); KITH_MISSED (writers may have overwritten it while you looked: throw away what you made of it; it
+ * counts among those missed before the next one, and so do those that you were told of when it was shown); KITH_E_NOT_OWNER (none is being shown);
+ * KITH_E_BUSY; KITH_E_INVALID. Threads: one at a time. Since: 0.1 */
+KITH_API kith_status kith_reader_consume(kith_reader *reader);
+
+/* Leaves the message that was shown where it is, for the next call. Returns: KITH_OK; KITH_E_NOT_OWNER; KITH_E_BUSY; KITH_E_INVALID. Threads: one at a
+ * time. Since: 0.1 */
+KITH_API kith_status kith_reader_release(kith_reader *reader);
+
+/* Tells how many messages were published that this reader has not got yet: how far it lags behind. Those that it has missed already are among
+ * them. The answer may be out of date when it arrives.
+ * Returns: the number; 0 when the handle is NULL or closed, or another thread is in a call with the reader. Threads: any. Since: 0.1 */
+KITH_API uint64_t kith_reader_pending(const kith_reader *reader);
+
+/* Lets go of the reader. A call of another thread that waits comes back with KITH_E_CLOSED.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_reader_close(kith_reader *reader);
+
+/* Lets go of the broadcast. For the others it goes on, and so it does for the readers that were made by this handle: see kith_broadcast_shutdown. Room
+ * that is reserved by this handle is given back.
+ * Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_broadcast_close(kith_broadcast *broadcast);
+
 /* ==== endpoint ====================================================================================================== */
 
 /* Whom it lets in is told by users: a user is written as the OS numbers it, on POSIX the uid in decimal ("1000"), on Windows the SID
@@ -1450,7 +1573,7 @@ enum {
 };
 
 enum {
-  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue, kith_event, kith_pool, kith_endpoint or kith_stream */
+  KITH_WAIT_OBJECT = 0, /* a kith_process, kith_channel, kith_queue, kith_event, kith_pool, kith_endpoint, kith_stream, kith_broadcast (KITH_WAIT_WRITE only) or kith_reader */
   KITH_WAIT_HANDLE = 1, /* POSIX: any descriptor that poll() takes. Windows: any HANDLE that can be waited for (KITH_WAIT_READ only) */
   KITH_WAIT_SOCKET = 2  /* POSIX: as KITH_WAIT_HANDLE. Windows: a SOCKET; looked at every few milliseconds */
 };
@@ -1485,6 +1608,14 @@ KITH_API kith_status kith_channel_poll_handle(kith_channel *channel, int64_t *ou
 
 /* The same for a queue. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_queue_poll_handle(kith_queue *queue, int64_t *out_handle);
+
+/* The same for who publishes with KITH_BROADCAST_HOLD, for KITH_WAIT_WRITE. Returns: and lifetime as kith_channel_poll_handle. Threads: any.
+ * Since: 0.1 */
+KITH_API kith_status kith_broadcast_poll_handle(kith_broadcast *broadcast, int64_t *out_handle);
+
+/* The same for a reader. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Platforms: KITH_E_UNSUPPORTED but on Linux: look at
+ * the reader every few milliseconds, as kith_wait_any (25 ms) and kith_uv do there. Since: 0.1 */
+KITH_API kith_status kith_reader_poll_handle(kith_reader *reader, int64_t *out_handle);
 
 /* The same for an event. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_event_poll_handle(kith_event *event, int64_t *out_handle);

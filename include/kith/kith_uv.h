@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * kith_uv: channels, queues, events, streams, processes and endpoints in a libuv loop. A library of its own, kith_uv, made of kith.h and libuv alone: link it
+ * kith_uv: channels, queues, broadcasts, events, streams, processes and endpoints in a libuv loop. A library of its own, kith_uv, made of kith.h and libuv alone: link it
  * with the libuv that runs your loop.
  *
  * THE RULES
@@ -47,9 +47,11 @@ typedef struct kith_uv_message {
   size_t size;
   void *object; /* what came with the message, of the kind `kind`: yours to close. NULL: nothing */
   int32_t kind; /* KITH_OBJECT_... */
+  int32_t reserved;
+  uint64_t missed; /* of a reader: messages that it has missed before this one */
 } kith_uv_message;
 
-/* `message` is NULL unless `status` is KITH_OK. Any other status is the last thing that the watch tells: why the channel or queue ended
+/* `message` is NULL unless `status` is KITH_OK, or of a reader KITH_MISSED. Any other status is the last thing that the watch tells: why the channel or queue ended
  * (KITH_E_CLOSED, KITH_E_PEER_DIED, ...). Close the watch then, there or later. */
 typedef void (*kith_uv_message_cb)(kith_uv_watch *watch, kith_status status, const kith_uv_message *message);
 /* The event is set (KITH_OK), or cannot be waited for any more. An auto-reset event is cleared by this. A manual-reset event stays set: clear it, or
@@ -73,6 +75,11 @@ KITH_UV_API kith_status kith_uv_channel(uv_loop_t *loop, kith_channel *channel, 
  * Returns: as kith_uv_channel. Lifetime: as there. Threads: the loop's. Since: 0.1 */
 KITH_UV_API kith_status kith_uv_queue(uv_loop_t *loop, kith_queue *queue, const kith_uv_options *options, kith_uv_message_cb callback,
                                       kith_uv_watch **out);
+
+/* Reads a broadcast. In other things as kith_uv_channel.
+ * Returns: as kith_uv_channel. Lifetime: as there. Threads: the loop's. Platforms: but on Linux it looks every 25 ms. Since: 0.1 */
+KITH_UV_API kith_status kith_uv_reader(uv_loop_t *loop, kith_reader *reader, const kith_uv_options *options, kith_uv_message_cb callback,
+                                       kith_uv_watch **out);
 
 /* Tells when an event is set.
  * Returns: as kith_uv_channel. Lifetime: as there. Threads: the loop's. Since: 0.1 */

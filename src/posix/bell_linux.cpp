@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Each bell is an eventfd of its own.
+// Each bell is an eventfd of its own. An ear is an epoll that hears it by its edges: its list of what is ready is its own, and each write to
+// the eventfd puts the bell there again.
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -37,6 +39,22 @@ void bell_ring(const bells& self, uint32_t which) {
 bool bell_quiet(const bells& self, uint32_t which) {
   uint64_t rings = 0;
   return self.handles[which].valid() && read(self.handles[which].get(), &rings, sizeof rings) > 0;
+}
+
+kith_status ear_create(const bells& self, uint32_t which, native_handle& out) {
+  if (!self.handles[which].valid()) return KITH_E_UNSUPPORTED;
+  native_handle made = own_descriptor(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event rung{};
+  rung.events = EPOLLIN | EPOLLET;
+  if (!made.valid() || epoll_ctl(made.get(), EPOLL_CTL_ADD, self.handles[which].get(), &rung) != 0)
+    return fail(errno);
+  out = std::move(made);
+  return KITH_OK;
+}
+
+bool ear_quiet(const native_handle& ear) {
+  epoll_event rung{};
+  return ear.valid() && epoll_wait(ear.get(), &rung, 1, 0) > 0;
 }
 
 }  // namespace kith::platform

@@ -58,7 +58,7 @@ struct share_record {
   bootstrap_piece name;  // without NUL
   uint32_t kind;         // segment_kind
   uint32_t end;          // of a channel: 0 or 1
-  // Of its handles, as the child knows them: the segment; a channel's control stream, or the bells of an event or queue. 0: none.
+  // Of its handles, as the child knows them: the segment; a channel's control stream, or the bells of an event, queue or broadcast. 0: none.
   uint64_t numbers[most_share_handles];
 };
 static_assert(sizeof(share_record) == 48);

@@ -7,6 +7,7 @@
 
 #include "barrier.h"
 #include "bootstrap.h"
+#include "broadcast.h"
 #include "condition.h"
 #include "element.h"
 #include "event.h"
@@ -82,6 +83,7 @@ bool elements_fit(const segment_header& header, segment_kind kind) {
       return size_of_data != 0 && size_of_data % sizeof(barrier_seat) == 0 &&
              size_of_data <= KITH_BARRIER_MOST_PARTIES * sizeof(barrier_seat);
     case segment_kind::queue: return queue_capacity(size_of_data) != 0;
+    case segment_kind::broadcast: return broadcast_fits(size_of_data, header.element_size);
     case segment_kind::array:
     case segment_kind::value: return typed_elements_fit(header, kind);
     default: return true;
@@ -114,6 +116,7 @@ uint32_t state_size_of(segment_kind kind) {
     case segment_kind::queue: return sizeof(queue_state);
     case segment_kind::pool_bell: return sizeof(pool_bell_state);
     case segment_kind::pool_lane: return sizeof(pool_lane_state);
+    case segment_kind::broadcast: return sizeof(broadcast_state);
   }
   return 0;
 }

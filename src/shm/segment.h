@@ -24,6 +24,7 @@ enum class segment_kind : uint32_t {
   event = 9,
   barrier = 10,
   queue = 11,
+  broadcast = 16,
   os_handle = 18,
   pool_bell = 20,
   pool_lane = 21

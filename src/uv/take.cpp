@@ -30,8 +30,9 @@ step take_with(kith_uv_watch& self, Receive receive) {
   // Memory may come back; there is nothing that could be told of.
   if (status == KITH_E_TIMEOUT || status == KITH_E_NO_MEMORY) return step::nothing;
   message.data = self.buffer;
-  self.on_message(&self, status, status == KITH_OK ? &message : nullptr);
-  return status == KITH_OK ? step::took : step::ended;
+  const bool came = status >= KITH_OK;
+  self.on_message(&self, status, came ? &message : nullptr);
+  return came ? step::took : step::ended;
 }
 
 }  // namespace
@@ -46,6 +47,13 @@ step take_message(kith_uv_watch& self) {
 step take_item(kith_uv_watch& self) {
   return take_with(self, [&](kith_uv_message& to) {
     return kith_queue_get(static_cast<kith_queue*>(self.object), self.buffer, self.capacity, &to.size, 0);
+  });
+}
+
+step take_broadcast(kith_uv_watch& self) {
+  return take_with(self, [&](kith_uv_message& to) {
+    return kith_reader_next(static_cast<kith_reader*>(self.object), self.buffer, self.capacity, &to.size,
+                            &to.missed, 0);
   });
 }
 

@@ -172,6 +172,19 @@ kith_status kith_uv_queue(uv_loop_t* loop, kith_queue* queue, const kith_uv_opti
   });
 }
 
+kith_status kith_uv_reader(uv_loop_t* loop, kith_reader* reader, const kith_uv_options* options,
+                           kith_uv_message_cb callback, kith_uv_watch** out) {
+  if (callback == nullptr) return KITH_E_INVALID;
+  int64_t handle = -1;
+  const kith_status found = kith_reader_poll_handle(reader, &handle);
+  return begin(loop, options, found, handle, out, [&](kith_uv_watch& self) {
+    self.object = reader;
+    self.on_message = callback;
+    self.tells = true;
+    self.take = take_broadcast;
+  });
+}
+
 kith_status kith_uv_event(uv_loop_t* loop, kith_event* event, const kith_uv_options* options,
                           kith_uv_event_cb callback, kith_uv_watch** out) {
   if (callback == nullptr) return KITH_E_INVALID;

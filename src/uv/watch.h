@@ -73,6 +73,7 @@ inline kith_channel* channel_of(const kith_uv_watch& self) { return static_cast<
 // take.cpp
 step take_message(kith_uv_watch& self);
 step take_item(kith_uv_watch& self);
+step take_broadcast(kith_uv_watch& self);
 step take_bytes(kith_uv_watch& self);
 step take_event(kith_uv_watch& self);
 step take_exit(kith_uv_watch& self);

@@ -30,4 +30,7 @@ bool bell_quiet(const bells& self, uint32_t which) {
   return rung;
 }
 
+kith_status ear_create(const bells&, uint32_t, native_handle&) { return KITH_E_UNSUPPORTED; }
+bool ear_quiet(const native_handle&) { return false; }
+
 }  // namespace kith::platform

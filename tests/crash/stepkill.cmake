@@ -10,7 +10,7 @@ endif()
 function(kith_add_stepkill name library coarse)
   add_executable(${name} crash/stepkill.cpp crash/stepkill_drive.cpp
     crash/stepkill_world.cpp crash/stepkill_lock.cpp crash/stepkill_semaphore.cpp
-    crash/stepkill_condition.cpp crash/stepkill_event.cpp crash/stepkill_barrier.cpp crash/stepkill_queue.cpp
+    crash/stepkill_condition.cpp crash/stepkill_event.cpp crash/stepkill_barrier.cpp crash/stepkill_queue.cpp crash/stepkill_broadcast.cpp
     crash/stepkill_channel.cpp crash/stepkill_pool.cpp)
   kith_set_common_flags(${name})
   kith_use_internals(${name})

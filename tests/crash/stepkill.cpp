@@ -208,7 +208,8 @@ void use_cpus(bool one, const cpu_set_t& all) {
 std::vector<scenario> all_scenarios() {
   std::vector<scenario> all;
   for (const auto& some : {lock_scenarios(), semaphore_scenarios(), condition_scenarios(), event_scenarios(),
-                           barrier_scenarios(), queue_scenarios(), channel_scenarios(), pool_scenarios()}) {
+                           barrier_scenarios(), queue_scenarios(), broadcast_scenarios(), channel_scenarios(),
+                           pool_scenarios()}) {
     all.insert(all.end(), some.begin(), some.end());
   }
   return all;

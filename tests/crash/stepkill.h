@@ -14,6 +14,7 @@
 
 #include "platform.h"
 #include "shm/barrier.h"
+#include "shm/broadcast.h"
 #include "shm/condition.h"
 #include "shm/event.h"
 #include "shm/lock_word.h"
@@ -54,6 +55,8 @@ struct shared_state {
   kith::shm::barrier_seat seats[most_parties];
   kith::shm::queue_state queue;
   kith::shm::queue_desk desks[kith::shm::queue_desks];
+  kith::shm::broadcast_state broadcast;
+  kith::shm::broadcast_seat broadcast_seats[2];
   alignas(64) unsigned char ring[kith::shm::queue_smallest];  // of the queue, or of a pool's tasks
   alignas(64) unsigned char results[kith::shm::lane_smallest_ring];
   kith::shm::pool_lane_state lane;
@@ -89,6 +92,8 @@ struct frozen {
   uint64_t queue_tail;
   uint64_t tasks_done;
   bool queue_shut;
+  uint64_t broadcast_head;
+  bool broadcast_shut;
 };
 
 struct recovery {
@@ -227,6 +232,7 @@ std::span<const scenario> condition_scenarios();
 std::span<const scenario> event_scenarios();
 std::span<const scenario> barrier_scenarios();
 std::span<const scenario> queue_scenarios();
+std::span<const scenario> broadcast_scenarios();
 std::span<const scenario> channel_scenarios();
 std::span<const scenario> pool_scenarios();
 

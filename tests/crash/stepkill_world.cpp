@@ -59,6 +59,8 @@ frozen look(const world& w) {
   seen.queue_tail = from.queue.tail.load();
   seen.tasks_done = from.queue.done.load();
   seen.queue_shut = from.queue.shut.load() != 0;
+  seen.broadcast_head = from.broadcast.head.load();
+  seen.broadcast_shut = from.broadcast.shut.load() != 0;
   return seen;
 }
 
