@@ -33,6 +33,9 @@ class Binding:
         text = text.replace("const", "").strip()
         if text.endswith("*"):
             return ctypes.c_char_p if text.replace(" ", "") == "char*" else ctypes.c_void_p
+        if text.endswith("]"):
+            element, count = text[:-1].split("[")
+            return self.named(element) * int(count)
         return self.types[text]
 
     def type_of(self, each):

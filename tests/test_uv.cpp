@@ -338,7 +338,8 @@ TEST_CASE("a loop is told how a process ended") {
   CHECK(here.exit.code == 7);
 }
 
-TEST_CASE_FIXTURE(test::nothing_leaks, "a loop accepts who connects to an endpoint") {
+TEST_CASE("a loop accepts who connects to an endpoint") {
+  const nothing_leaks leaks;
   const std::string name = test::unique_name("loop");
   test::endpoint place = test::listen(name);
   desk here;

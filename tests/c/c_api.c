@@ -152,7 +152,7 @@ static void check_layout(void) {
   EXPECT(sizeof(void*) != 8 || sizeof(kith_pool_options) == 152);
   EXPECT(sizeof(void*) != 8 || offsetof(kith_process_options, cwd) == 80);
   EXPECT(sizeof(void*) != 8 || offsetof(kith_process_options, std_in) == 112);
-  EXPECT(sizeof(void*) != 8 || sizeof(kith_process_options) == 184);
+  EXPECT(sizeof(void*) != 8 || sizeof(kith_process_options) == 192);
   EXPECT(sizeof(void*) != 8 || sizeof(kith_stdio) == 24);
   EXPECT(offsetof(kith_stdio, path) == 8);
   EXPECT(sizeof(void*) != 8 || sizeof(kith_communicate_options) == 32);

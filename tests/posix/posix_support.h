@@ -47,4 +47,14 @@ inline int end_of_program(std::vector<std::string> arguments, kith_process_optio
   return static_cast<int>(end.code);
 }
 
+// What a child has of kith itself: the segment that says what it was given, and the bell of the stop event, a pair of sockets where there is no eventfd.
+// Darwin: the kqueue that tells of the parent's end.
+#if defined(__APPLE__)
+inline constexpr size_t handles_of_kith = 1 + 2 + 1;
+#elif defined(KITH_PORTABLE)
+inline constexpr size_t handles_of_kith = 1 + 2;
+#else
+inline constexpr size_t handles_of_kith = 1 + 1;
+#endif
+
 }  // namespace test

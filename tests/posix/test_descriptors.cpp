@@ -38,19 +38,9 @@ int32_t has_the_streams_of_its_parent(const void* argument, size_t) {
   return 0;
 }
 
-// Of kith itself: the segment that says what it was given, and the bell of the stop event, a pair of sockets where there is no eventfd.
-// Darwin: the kqueue that tells of the parent's end.
-#if defined(__APPLE__)
-constexpr size_t of_kith = 1 + 2 + 1;
-#elif defined(KITH_PORTABLE)
-constexpr size_t of_kith = 1 + 2;
-#else
-constexpr size_t of_kith = 1 + 1;
-#endif
-
 // Knows each of its descriptors: the standard streams, what kith needs, a segment, a segment and a stream for a channel end.
 int32_t counts_what_it_was_given(const void*, size_t) {
-  CHILD_NEEDS(test::open_handles() <= 3 + of_kith + 1 + 2);
+  CHILD_NEEDS(test::open_handles() <= 3 + test::handles_of_kith + 1 + 2);
   for (const int number : test::open_descriptors()) {
     CHILD_NEEDS(number < 3 || (fcntl(number, F_GETFD) & FD_CLOEXEC) != 0);
   }
@@ -243,7 +233,7 @@ TEST_CASE_FIXTURE(
   CHECK(quiet.find("other") == quiet.rfind("other"));  // at most one: an eventfd or a kqueue of kith
   CHECK(quiet.find("inheritable") == std::string::npos);
   CHECK(std::count(quiet.begin(), quiet.end(), ' ') <=
-        3 + static_cast<int>(of_kith) + 1 + 2);  // streams, memory, channel
+        3 + static_cast<int>(test::handles_of_kith) + 1 + 2);  // streams, memory, channel
   const careless_threads others;
   std::atomic<int> wrong = 0;
   test::in_threads(2, [&](int) {
