@@ -36,6 +36,7 @@ std::span<const start_yardstick> program_yardsticks() { return programs; }
 std::span<const message_yardstick> message_yardsticks() { return {}; }
 std::span<const queue_yardstick> queue_yardsticks() { return {}; }
 
+std::span<const connect_yardstick> connect_yardsticks() { return {}; }
 std::span<const wake_yardstick> wake_yardsticks() { return {}; }
 
 double cpu_seconds() {
