@@ -312,6 +312,31 @@ TEST_CASE_FIXTURE(nothing_leaks, "a thousand objects are waited for at once, and
   CHECK(waiting.items()[777].ready == KITH_WAIT_READ);
 }
 
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a thousand channels are waited for at once: messages, and ends that close") {
+  const size_t many = static_cast<size_t>(test::repetitions(1'000));
+  if (!test::allow_handles(8'192)) SKIP_CASE("this user may not have so many descriptors");
+  std::vector<test::channel_pair> pairs;
+  wait_items items;
+  for (size_t i = 0; i < many; ++i) {
+    pairs.push_back(test::make_channel(4096));
+    items.push_back(item_of(pairs.back().a));
+  }
+  CHECK_STATUS(wait_any(items, 10), KITH_E_TIMEOUT);
+  for (const size_t which : {size_t{0}, many / 2, many - 1}) {
+    waiter_thread waiting(items);
+    CHECK(test::tell(pairs[which].b, "hello"));
+    CHECK_OK(waiting.result());
+    CHECK(waiting.ready() == 1);
+    CHECK(waiting.items()[which].ready == KITH_WAIT_READ);
+    CHECK(test::hear(pairs[which].a, "hello"));
+  }
+  waiter_thread waiting(items);
+  pairs[many / 3].b.close();
+  CHECK_OK(waiting.result());
+  CHECK(waiting.items()[many / 3].ready == KITH_WAIT_READ);
+}
+
 TEST_CASE_FIXTURE(nothing_leaks, "the same object may be waited for twice") {
   test::queue queue = test::make_queue(4096);
   fill(queue);

@@ -1100,7 +1100,7 @@ KITH_API kith_status kith_channel_recv_object(kith_channel *channel, void **out_
                                               size_t *out_size, int64_t timeout_ms);
 
 /* Closes this end. What was sent before is still received by the other side, which is then told KITH_E_CLOSED.
- * Threads: any; never blocks. Since: 0.1 */
+ * Threads: any; never blocks. Platforms: on Windows it waits up to 20 ms for a thread that is just handing over an object. Since: 0.1 */
 KITH_API void kith_channel_close(kith_channel *channel);
 
 /* ==== queue ========================================================================================================= */
