@@ -22,7 +22,7 @@ elseif(TARGET kith_parking)
 elseif(KITH_PORTABLE) # it waits as kith_soak_parking does
   set(soak_seconds 20)
 else()
-  set(soak_seconds 60)
+  set(soak_seconds 30)
 endif()
 
 kith_add_soak(kith_soak kith ${soak_seconds})
