@@ -56,7 +56,7 @@ def _reap():
 class _BaseProcess:
     def __init__(self, group=None, target=None, name=None, args=(), kwargs=None, *, daemon=None):
         if group is not None:
-            raise ValueError("group argument must be None for now")
+            raise ValueError("processes have no groups: leave group out, or None")
         number = next(_counter)
         self._identity = _current._identity + (number,)
         self._config = _current._config.copy()
