@@ -30,7 +30,7 @@ function load(library, koffi) {
     argument: "const void *", argument_size: "size_t", start: "uint32", reserved: "uint32",
     shares: "kith_share *", share_count: "size_t", env: "const char **", cwd: "const char *",
     library: "const char *", symbol: "const char *", host: "const char *",
-    std_in: "kith_stdio", std_out: "kith_stdio", std_err: "kith_stdio",
+    std_in: "kith_stdio", std_out: "kith_stdio", std_err: "kith_stdio", name: "const char *",
   });
   const kith = koffi.load(library);
   const text = kith.func("const char *kith_status_text(int32 status)");
