@@ -12,6 +12,7 @@
 
 #include "channel.h"
 #include "fuzz_support.h"
+#include "posix/stream_record.h"
 
 namespace {
 
@@ -25,6 +26,7 @@ constexpr uint64_t ring_size = 4096;
 constexpr int most_steps = 200;
 constexpr size_t largest_message = 3 * ring_size;
 constexpr size_t most_hostages = 4;
+constexpr size_t most_descriptors = 5;  // more than a parcel may have
 // Of messages and of buffers alike: what is wrong when a buffer just fits is found sooner so.
 constexpr size_t favoured_sizes[] = {0, 64, 512, 1000, ring_size, largest_message};
 
@@ -51,6 +53,7 @@ class attack {
   uint64_t some_total(uint64_t payload);
   uint32_t some_payload();
   void put_frame(const kith::shm::frame_header& header);
+  void put_frame(const kith::shm::frame_header& header, const void* payload, size_t size);
   void write_frame();
   void write_parts();
   void store_into_state();
@@ -58,10 +61,13 @@ class attack {
   void empty_rings();
   void send_by_the_book();
   void send_raw();
+  void send_packed();
+  void send_with_record(const void* bytes, size_t size, size_t count);
   void take_hostage();
   void scribble_on_hostage();
   void send_hostage();
   void end_peer();
+  fuzz::meddler meddle();
 
   // What we do.
   void send();
@@ -86,6 +92,7 @@ class attack {
   fuzz::hostage hostages_[most_hostages];
   size_t next_hostage_ = 0;
   uint64_t last_total_ = 0;
+  uint64_t last_ticket_ = 0;
   void* reserved_ = nullptr;
   size_t reserved_size_ = 0;
 };
@@ -149,12 +156,17 @@ uint64_t attack::some_total(uint64_t payload) {
 
 // At the place where we look for the next one. It ends where it says, or somewhere else in the ring.
 void attack::put_frame(const kith::shm::frame_header& header) {
+  const std::vector<uint8_t> payload = input_.bytes(64);
+  put_frame(header, payload.data(), payload.size());
+}
+
+void attack::put_frame(const kith::shm::frame_header& header, const void* payload, size_t size) {
   kith::shm::ring_state& in = ring(1);
   const uint64_t head = in.head.load();
   unsigned char* const data = memory_->base() + data_at_ + ring_size;
   std::memcpy(data + (head & (ring_size - 16)), &header, sizeof header);
-  const std::vector<uint8_t> payload = input_.bytes(64);
-  for (size_t i = 0; i < payload.size(); ++i) data[(head + sizeof header + i) & (ring_size - 1)] = payload[i];
+  const auto* const bytes = static_cast<const unsigned char*>(payload);
+  for (size_t i = 0; i < size; ++i) data[(head + sizeof header + i) & (ring_size - 1)] = bytes[i];
   const bool fits = header.payload < ring_size;
   const bool truthful = input_.byte() % (fits ? 8u : 2u) != 0;
   in.head.store(head + (truthful ? sizeof header + kith::shm::ring_padded(header.payload)
@@ -205,21 +217,15 @@ void attack::send_by_the_book() {
   if (theirs_ != nullptr) (void)kith_channel_send(theirs_, message.data(), message.size(), 0);
 }
 
-// Any bytes, and any descriptors with them.
-void attack::send_raw() {
-  if (theirs_ == nullptr) return;
+// Through the control stream, with so many descriptors, at most most_descriptors.
+void attack::send_with_record(const void* bytes, size_t size, size_t count) {
   const pinned<channel_object> pin(theirs_, object_kind::channel);
-  std::vector<uint8_t> bytes = input_.bytes(48);
-  if (bytes.empty()) bytes.push_back(1);
-  iovec part{bytes.data(), bytes.size()};
+  iovec part{const_cast<void*>(bytes), size};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
-  constexpr size_t most = 5;
-  alignas(cmsghdr) char control[CMSG_SPACE(most * sizeof(int))] = {};
-  int sent[most];
-  const size_t count = input_.byte() % (most + 1);
-  for (int& each : sent) each = -1;
+  alignas(cmsghdr) char control[CMSG_SPACE(most_descriptors * sizeof(int))] = {};
+  int sent[most_descriptors];
   for (size_t i = 0; i < count; ++i)
     sent[i] = input_.byte() % 2 == 0
                   ? ::open("/dev/null", O_RDONLY | O_CLOEXEC)
@@ -235,6 +241,27 @@ void attack::send_raw() {
   }
   (void)sendmsg(pin->stream.socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   for (size_t i = 0; i < count; ++i) ::close(sent[i]);
+}
+
+// Any bytes, and any descriptors with them.
+void attack::send_raw() {
+  if (theirs_ == nullptr) return;
+  std::vector<uint8_t> bytes = input_.bytes(48);
+  if (bytes.empty()) bytes.push_back(1);
+  send_with_record(bytes.data(), bytes.size(), input_.byte() % (most_descriptors + 1));
+}
+
+// A parcel and its message, which agree with each other, but perhaps not with what there can be.
+void attack::send_packed() {
+  if (theirs_ == nullptr) return;
+  const uint32_t count = input_.byte() % (most_descriptors + 1);
+  const uint64_t ticket = ++last_ticket_;
+  const kith::platform::stream_record record{kith::platform::record_parcel, count, ticket};
+  send_with_record(&record, sizeof record, count);
+  // As src/channel_object.cpp lays it out: kind, end, ticket, three numbers, process, size, count.
+  const uint64_t message[8] = {input_.byte() % 14u, ticket, 0, 0, 0, input_.byte(), input_.byte(), count};
+  put_frame({sizeof message, kith::shm::frame_whole | kith::shm::frame_object, sizeof message}, message,
+            sizeof message);
 }
 
 void attack::take_hostage() {
@@ -280,7 +307,7 @@ void attack::peer_step() {
     case 7: return memory_->scribble(input_);
     case 8: return memory_->store_number(input_, data_at_ + ring_size, data_at_ + 2 * ring_size);
     case 9: return send_by_the_book();
-    case 10: return send_raw();
+    case 10: return input_.byte() % 2 == 0 ? send_raw() : send_packed();
     case 11: return take_hostage();
     case 12: return scribble_on_hostage();
     case 13:
@@ -391,7 +418,26 @@ void attack::our_step() {
       &attack::reserve,      &attack::commit,       &attack::peek,           &attack::peek,
       &attack::send_object,  &attack::wait};
   const call chosen = calls[input_.byte() % std::size(calls)];
+  if (input_.byte() % 32 != 0) return fuzz::in_time([&] { (this->*chosen)(); });
+  fuzz::meddler peer = meddle();
   fuzz::in_time([&] { (this->*chosen)(); });
+}
+
+// What we read first: the next frame, which may be one of the peer's best, and the state.
+fuzz::meddler attack::meddle() {
+  if (input_.byte() % 2 == 0) {
+    empty_rings();
+    input_.byte() % 2 == 0 ? send_packed() : write_frame();
+  }
+  const size_t frame = data_at_ + ring_size + static_cast<size_t>(ring(1).tail.load() & (ring_size - 16));
+  std::vector<fuzz::change> changes(1 + input_.byte() % 2u);
+  for (fuzz::change& each : changes) {
+    each.at = input_.byte() % 4 == 0 ? memory_->some_number(input_, state_at_, state_at_ + state_size_)
+                                     : memory_->some_number(input_, frame, frame + 10 * sizeof(uint64_t));
+    each.one = each.at->load();
+    each.other = input_.hostile_number(each.one);
+  }
+  return fuzz::meddler(std::move(changes));
 }
 
 }  // namespace

@@ -120,11 +120,36 @@ void hostile_mapping::scribble(reader& input) {
 void hostile_mapping::store_number(reader& input, size_t from, size_t to) {
   const size_t last = std::min(to, size_) & ~size_t{7};
   if (from + 8 > last) return;
-  unsigned char* const place = base_ + from + 8 * input.up_to((last - from) / 8);
-  uint64_t present = 0;
-  std::memcpy(&present, place, sizeof present);
-  const uint64_t value = input.hostile_number(present);
-  std::memcpy(place, &value, sizeof value);
+  std::atomic<uint64_t>* const place = some_number(input, from, last);
+  place->store(input.hostile_number(place->load()));
+}
+
+std::atomic<uint64_t>* hostile_mapping::number_at(size_t at) const {
+  return reinterpret_cast<std::atomic<uint64_t>*>(base_ + (std::min(at, size_ - 8) & ~size_t{7}));
+}
+
+std::atomic<uint64_t>* hostile_mapping::some_number(reader& input, size_t from, size_t to) const {
+  return number_at(from + 8 * static_cast<size_t>(input.up_to((to - from) / 8)));
+}
+
+meddler::meddler(std::vector<change> changes) : changes_(std::move(changes)), thread_([this] { run(); }) {
+  while (!began_.load()) std::this_thread::yield();
+}
+
+meddler::~meddler() {
+  ends_.store(true);
+  thread_.join();
+}
+
+void meddler::run() {
+  // At another pace each: or the one that comes last would always be seen after the others.
+  for (uint32_t turn = 0; !ends_.load(std::memory_order_relaxed); ++turn) {
+    for (size_t i = 0; i < changes_.size(); ++i) {
+      const change& each = changes_[i];
+      each.at->store((turn >> i) % 2 == 0 ? each.one : each.other, std::memory_order_relaxed);
+    }
+    began_.store(true, std::memory_order_relaxed);
+  }
 }
 
 // ---- objects -----------------------------------------------------------------------------------------------------------------

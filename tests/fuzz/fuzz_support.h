@@ -5,10 +5,12 @@
 
 #include <kith/kith.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "shm/segment.h"
@@ -52,10 +54,35 @@ class hostile_mapping {
   size_t size() const { return size_; }
   void scribble(reader& input);  // some bytes anywhere
   void store_number(reader& input, size_t from, size_t to);
+  // As the library's atomic words lie.
+  std::atomic<uint64_t>* number_at(size_t at) const;  // the last one, when it is behind the end
+  std::atomic<uint64_t>* some_number(reader& input, size_t from, size_t to) const;
 
  private:
   unsigned char* base_ = nullptr;
   size_t size_ = 0;
+};
+
+struct change {
+  std::atomic<uint64_t>* at;
+  uint64_t one, other;
+};
+
+// A thread of the hostile process that writes on while we read, each number by turns: what was checked is another one when it is used. It has
+// begun when the constructor is back, and what stands there at the end is chance.
+class meddler {
+ public:
+  explicit meddler(std::vector<change> changes);
+  ~meddler();
+  meddler(const meddler&) = delete;
+  meddler& operator=(const meddler&) = delete;
+
+ private:
+  void run();
+
+  std::vector<change> changes_;
+  std::atomic<bool> began_{false}, ends_{false};
+  std::thread thread_;
 };
 
 // Uses an object that came from a hostile process, a little, and closes it.
