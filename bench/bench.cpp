@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The benchmark. Every figure stands beside a yardstick that was measured in turns with it, in the same run.
 //
-//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue pool broadcast connect
+//     bench [--quick] [--tsv] [topic...]      topics: floor lock wake start channel ways queue pool broadcast connect many
 #include "bench.h"
 
 #include <cstdio>
@@ -69,7 +69,7 @@ constexpr topic topics[] = {
     {"floor", bench_floor},     {"lock", bench_lock},       {"wake", bench_wake},
     {"start", bench_start},     {"channel", bench_channel}, {"ways", bench_ways},
     {"queue", bench_queue},     {"pool", bench_pool},       {"broadcast", bench_broadcast},
-    {"connect", bench_connect},
+    {"connect", bench_connect}, {"many", bench_many},
 };
 
 // The program stands beside this one.

@@ -33,6 +33,7 @@ void bench_queue(table& out, const settings& how);
 void bench_pool(table& out, const settings& how);
 void bench_broadcast(table& out, const settings& how);
 void bench_connect(table& out, const settings& how);
+void bench_many(table& out, const settings& how);
 
 [[noreturn]] void fail(kith_status status, const char* what);
 

@@ -51,6 +51,18 @@ struct connect_yardstick {
 };
 std::span<const connect_yardstick> connect_yardsticks();
 
+// A thread that waits for any of so many connections and answers, and this one, which says something through one after the other.
+struct many_yardstick {
+  const char* name;
+  std::vector<double> (*round_trips)(size_t ends, int count);  // of 64 bytes, in µs
+};
+std::span<const many_yardstick> many_yardsticks();
+// Which of them comes next: not the neighbour of the last one.
+inline size_t nth_of(int turn, size_t ends) { return static_cast<size_t>(turn) * 7'919 % ends; }
+
+// Whether this process may have so many descriptors or handles from now on.
+bool allow_handles(size_t count);
+
 // Passing a ball between two processes, each of which sleeps meanwhile.
 struct wake_yardstick {
   const char* name;

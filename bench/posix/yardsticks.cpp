@@ -2,6 +2,7 @@
 #include "../yardsticks.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <spawn.h>
@@ -17,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "../bench.h"
@@ -327,6 +329,48 @@ void connect_socket(const char* address) {
 
 constexpr connect_yardstick connections[] = {{"unix socket", serve_socket, connect_socket}};
 
+// ---- many connections ---------------------------------------------------------------------------------------------------------------
+
+void answer_what_is_ready(std::vector<pollfd>& ends) {
+  need(poll(ends.data(), static_cast<nfds_t>(ends.size()), -1) > 0, "poll");
+  for (const pollfd& each : ends) {
+    if (each.revents == 0) continue;
+    char message[64];
+    need(read(each.fd, message, sizeof message) == sizeof message, "read");
+    need(write(each.fd, message, sizeof message) == sizeof message, "write");
+    return;
+  }
+}
+
+std::vector<double> poll_round_trips(size_t ends, int count) {
+  std::vector<pollfd> ours;
+  std::vector<int> theirs;
+  for (size_t i = 0; i < ends; ++i) {
+    int pair[2];
+    need(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "socketpair");
+    ours.push_back({pair[0], POLLIN, 0});
+    theirs.push_back(pair[1]);
+  }
+  std::thread waiter([&] {
+    for (int i = 0; i < count; ++i) answer_what_is_ready(ours);
+  });
+  std::vector<double> samples;
+  char message[64] = {};
+  for (int i = 0; i < count; ++i) {
+    const int end = theirs[nth_of(i, ends)];
+    const double began = now_us();
+    need(write(end, message, sizeof message) == sizeof message, "write");
+    need(read(end, message, sizeof message) == sizeof message, "read");
+    samples.push_back(now_us() - began);
+  }
+  waiter.join();
+  for (const pollfd& each : ours) close(each.fd);
+  for (const int each : theirs) close(each);
+  return samples;
+}
+
+constexpr many_yardstick multiplexers[] = {{"poll", poll_round_trips}};
+
 }  // namespace
 
 std::span<const lock_yardstick> lock_yardsticks() { return locks; }
@@ -335,6 +379,16 @@ std::span<const start_yardstick> program_yardsticks() { return programs; }
 std::span<const message_yardstick> message_yardsticks() { return messages; }
 std::span<const queue_yardstick> queue_yardsticks() { return queues; }
 std::span<const connect_yardstick> connect_yardsticks() { return connections; }
+std::span<const many_yardstick> many_yardsticks() { return multiplexers; }
+
+bool allow_handles(size_t count) {
+  constexpr rlim_t others = 100;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  if (limit.rlim_cur >= count + others) return true;
+  limit.rlim_cur = count + others;
+  return limit.rlim_cur <= limit.rlim_max && setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
 
 double cpu_seconds() {
   rusage used{};
