@@ -177,6 +177,9 @@ uint32_t channel_ready(channel_object& self, uint32_t events);
 // The same without a system call: all but the death of the other side.
 uint32_t channel_hint(channel_object& self, uint32_t events);
 kith_status channel_arm(channel_object& self, uint32_t events);
+// The first half of arming, for who arms many: a heavy fence, where `fence` is set, and a channel_hint follow. `rung`: there may be rings to
+// be taken back.
+kith_status channel_raise(channel_object& self, uint32_t events, bool rung, bool& fence);
 void channel_disarm(channel_object& self);
 
 // ---- channel.cpp -------------------------------------------------------------------------------------------------------------

@@ -30,9 +30,9 @@ uint32_t known_to_be_ready(channel_object& self, uint32_t events) {
   return ready;
 }
 
-// Whether it was up already.
+// Whether it was down: then a heavy fence must follow. Of one that is still up the fence has been run, and nobody has rung for it since.
 bool raise(std::atomic<uint64_t>& flags, uint64_t flag) {
-  return (flags.fetch_or(flag, std::memory_order_relaxed) & flag) != 0;
+  return (flags.fetch_or(flag, std::memory_order_relaxed) & flag) == 0;
 }
 
 void take_down(std::atomic<uint64_t>& flags, uint64_t flag) {
@@ -51,19 +51,23 @@ uint32_t channel_ready(channel_object& self, uint32_t events) {
 
 uint32_t channel_hint(channel_object& self, uint32_t events) { return known_to_be_ready(self, events); }
 
-// The rings are taken back before the flags are raised. So where a flag is still up from before, nobody has rung for it since, and who
-// rings for it will; the fence that was run when it was raised is enough. Where several pollers share an end one may take back
-// the ring of another, or its flag: that one finds out when it looks by itself.
-kith_status channel_arm(channel_object& self, uint32_t events) {
-  if (channel_ready(self, events) != 0) return KITH_E_BUSY;
-  {
+// The rings are taken back before the flags are raised: whoever took a flag down since has rung, or will.
+kith_status channel_raise(channel_object& self, uint32_t events, bool rung, bool& fence) {
+  if (rung) {
     const stream_looker look(self);
     if (!look.may()) return KITH_E_BUSY;
     if (const kith_status status = platform::stream_arm(self.stream); status != KITH_OK) return status;
   }
+  if ((events & KITH_WAIT_READ) != 0) fence |= raise(self.receiver.state->receiver_asleep, shm::poller_flag);
+  if ((events & KITH_WAIT_WRITE) != 0) fence |= raise(self.sender.state->sender_needs, shm::poller_of_room);
+  return KITH_OK;
+}
+
+// Where several pollers share an end one may take back the ring of another, or its flag: that one finds out when it looks by itself.
+kith_status channel_arm(channel_object& self, uint32_t events) {
+  if (channel_ready(self, events) != 0) return KITH_E_BUSY;
   bool fence = false;
-  if ((events & KITH_WAIT_READ) != 0) fence |= !raise(self.receiver.state->receiver_asleep, shm::poller_flag);
-  if ((events & KITH_WAIT_WRITE) != 0) fence |= !raise(self.sender.state->sender_needs, shm::poller_of_room);
+  if (const kith_status status = channel_raise(self, events, true, fence); status != KITH_OK) return status;
   if (fence)
     platform::heavy_fence();  // pairs with the light ones in channel_tell_receiver, channel_tell_sender
   if (known_to_be_ready(self, events) == 0) return KITH_OK;

@@ -151,6 +151,7 @@ void stream_ring(stream& self);  // never blocks; nothing when nobody is there
 // KITH_E_PROTOCOL: there is something that kith does not write.
 kith_status stream_arm(stream& self);
 void stream_disarm(stream& self);  // this process takes no rings any more, which another one is about to want
+// stream_handle_tells_end, of the port: whether it is ready after the end of the stream though nobody has armed.
 kith_status stream_poll_handle(stream& self, int64_t& out);  // POSIX: the socket; Windows: an event
 
 // ---- parcel.cpp: handles for the other side of a stream, which go beside a message in a ring ---------------------------------

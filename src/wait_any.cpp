@@ -5,6 +5,7 @@
 #include <new>
 
 #include "allocator.h"
+#include "channel.h"
 #include "mutex.h"
 #include "readiness.h"
 #include "waiting.h"
@@ -69,10 +70,15 @@ bool wait_room::reserve(size_t count) {
 
 bool is_process(const waited& each) { return each.self->type->kind == object_kind::process; }
 bool has_faithful_handle(const waited& each) { return has_faithful_handle(each.self->type->kind); }
+bool is_channel(const waited& each) { return each.self->type->kind == object_kind::channel; }
+channel_object& channel_of(const waited& each) { return static_cast<channel_object&>(*each.self); }
 // It looks itself when it is armed, and has one handle for both events.
 bool arms_itself(const waited& each) {
-  const object_kind kind = each.self->type->kind;
-  return kind == object_kind::channel || kind == object_kind::stream;
+  return is_channel(each) || each.self->type->kind == object_kind::stream;
+}
+// What a look at its memory does not tell, its handle does: the end of the other side. So many channels are looked at by one system call.
+bool is_told_by_handle(const waited& each) {
+  return platform::stream_handle_tells_end && is_channel(each) && each.slot_count != 0;
 }
 
 class wait_call {
@@ -98,6 +104,7 @@ class wait_call {
   bool arm();
   void arm_one(waited& each);
   bool was_rung(const waited& each) const;
+  bool has_something(const waited& each) const;
   uint32_t ready_of(const waited& each) const;
   bool mark();
   bool anything_in_memory();
@@ -130,14 +137,16 @@ wait_call::~wait_call() {
 
 // The bells of objects come in later, when somebody listens to them.
 kith_status wait_call::add_slots(waited& each) {
+  const bool tells_end = platform::stream_handle_tells_end && is_channel(each);
   each.first_slot = slot_count_;
-  if (!has_faithful_handle(each)) return KITH_OK;
+  if (!has_faithful_handle(each) && !tells_end) return KITH_OK;
   int64_t handle = 0;
   if (object_poll_handle(*each.self, listener::call, KITH_WAIT_READ, handle) != KITH_OK) {
     must_look_ = true;
     return KITH_OK;
   }
-  has_handles_ = true;
+  // To look into the memory of very many costs more than the system call that it might spare.
+  if (!tells_end || count_ > most_on_stack || !object_hint(*each.self, each.events)) has_handles_ = true;
   each.slot_count = 1;
   return platform::wait_slot_set(room_.slots[slot_count_++], platform::wait_for::handle, handle,
                                  KITH_WAIT_READ);
@@ -187,7 +196,8 @@ bool wait_call::was_rung(const waited& each) const {
   return false;
 }
 
-// To look at a process, endpoint, channel or stream costs a system call, which is spared where its handle would have told.
+// To look at a process, endpoint, channel or stream costs a system call, which is spared where its handle would have told. Of a channel whose
+// handle was not asked because there was something in its memory, the death of the other side is told by the next look.
 uint32_t wait_call::ready_of(const waited& each) const {
   const bool rung = was_rung(each);
   if (each.self == nullptr) return rung ? platform::wait_slot_ready(room_.slots[each.first_slot]) : 0;
@@ -195,6 +205,7 @@ uint32_t wait_call::ready_of(const waited& each) const {
   const bool is_told = (is_faithful && each.slot_count != 0) || (arms_itself(each) && each.armed);
   const bool may_skip = is_told && !rung && (is_faithful || !all_looked_);
   if (may_skip && !each.self->closed.load(std::memory_order_seq_cst)) return 0;
+  if (is_told_by_handle(each) && !rung) return channel_hint(channel_of(each), each.events);
   return object_ready(*each.self, each.events);
 }
 
@@ -253,7 +264,7 @@ void wait_call::hear_cancel() {
 void wait_call::listen() {
   for (size_t i = 0; i < count_; ++i) {
     waited& each = room_.items[i];
-    if (each.self == nullptr || has_faithful_handle(each)) continue;
+    if (each.self == nullptr || has_faithful_handle(each) || is_told_by_handle(each)) continue;
     each.first_slot = slot_count_;
     for (const uint32_t event : {uint32_t{KITH_WAIT_READ}, uint32_t{KITH_WAIT_WRITE}}) {
       int64_t handle = 0;
@@ -276,8 +287,20 @@ void wait_call::listen() {
 // What was not rung is still armed; only the flags of shared bells are raised each time, as others may have taken them down. A
 // channel or stream that cannot be armed has something to tell, or to say why.
 void wait_call::arm_one(waited& each) {
-  if (arms_itself(each) && each.armed && !was_rung(each)) return;
-  each.armed = object_raise(*each.self, listener::call, each.events) == KITH_OK;
+  const bool rung = was_rung(each);
+  if (arms_itself(each) && each.armed && !rung) return;
+  bool fence = false;  // there is one for all
+  if (is_channel(each))
+    each.armed =
+        channel_raise(channel_of(each), each.events, rung || !is_told_by_handle(each), fence) == KITH_OK;
+  else
+    each.armed = object_raise(*each.self, listener::call, each.events) == KITH_OK;
+}
+
+// After arming, and the fence.
+bool wait_call::has_something(const waited& each) const {
+  if (is_channel(each)) return !each.armed || channel_hint(channel_of(each), each.events) != 0;
+  return arms_itself(each) ? !each.armed : object_ready(*each.self, each.events) != 0;
 }
 
 // False: something is there now.
@@ -297,7 +320,7 @@ bool wait_call::arm() {
   for (size_t i = 0; i < count_; ++i) {
     waited& each = room_.items[i];
     if (each.self == nullptr || has_faithful_handle(each)) continue;
-    const bool there = arms_itself(each) ? !each.armed : object_ready(*each.self, each.events) != 0;
+    const bool there = has_something(each);
     if (there && each.quieted) object_ring_again(*each.self, listener::call, each.events);
     if (there) nothing = false;
   }

@@ -50,6 +50,9 @@ struct memory {
 // What a sender hands over waits in the socket, and goes with it.
 inline constexpr bool parcels_lie_in_slots = false;
 
+// The poll handle of a stream is ready from its end on, also where nobody has armed.
+inline constexpr bool stream_handle_tells_end = true;
+
 struct stream {
   native_handle socket;
 };

@@ -46,6 +46,9 @@ struct memory {
 
 struct pending_read;  // stream.cpp
 
+// The poll handle of a stream is an event, which tells nothing before a read is under way.
+inline constexpr bool stream_handle_tells_end = false;
+
 // Moved only into one that is empty. A read that is pending does not mind: it knows the pipe, not the stream.
 // What a sender hands over is a handle of this process already; the slot in the segment says which.
 inline constexpr bool parcels_lie_in_slots = true;
