@@ -124,7 +124,7 @@ kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience&
   const auto take_free = [&] {
     return lock.word.load(std::memory_order_relaxed) == 0 && lock_try_fast(lock);
   };
-  if (limits.spin_for(take_free)) return KITH_OK;
+  if (limits.spin_for(take_free, pace::slackening)) return KITH_OK;
   return contender(lock, area, limits).acquire();
 }
 

@@ -61,8 +61,8 @@ struct patience {
 
   // Whether a short wait brought it. Not for a call that does not wait.
   template <class Ready>
-  bool spin_for(Ready ready) const {
-    return spin != nullptr && until.at_ns != at_once.at_ns && spin->spin(ready);
+  bool spin_for(Ready ready, pace how = pace::steady) const {
+    return spin != nullptr && until.at_ns != at_once.at_ns && spin->spin(ready, how);
   }
 };
 

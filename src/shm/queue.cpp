@@ -113,7 +113,7 @@ kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, con
                         Attempt attempt, Possible possible, WorthWhile worth_while) {
   kith_status status = attempt();
   if (status != KITH_E_BUSY) return status;
-  if (limits.spin_for(worth_while) || possible()) status = attempt();
+  if (limits.spin_for(worth_while, pace::slackening) || possible()) status = attempt();
   waiter waiting(limits);
   bool announced = false;
   while (status == KITH_E_BUSY) {

@@ -14,6 +14,11 @@
 
 namespace kith::shm {
 
+// How often a spin looks. Each look at a word that another core writes takes the cache line from it, which costs both of them: for a message that
+// is worth its while, as it is to be answered; where the other side had rather go on, as with a lock that it will want again, looks
+// become rarer.
+enum class pace { steady, slackening };
+
 // Of a handle; local to this process. Threads that share it may overwrite each other's notes: all is relaxed, and no more than a habit.
 class spinner {
  public:
@@ -24,12 +29,12 @@ class spinner {
 
   // `ready()` takes what is waited for, if it is there.
   template <class Ready>
-  bool spin(Ready ready) {
+  bool spin(Ready ready, pace how = pace::steady) {
     // Not fetch_add, which would first wait until the other side can see what we have just written.
     const uint32_t waits = waits_.load(std::memory_order_relaxed);
     waits_.store(waits + 1, std::memory_order_relaxed);
     const bool tries_again = waits % waits_between_tries == 0;
-    if ((tries_again || pauses_.pay()) && note(pauses_, pause(ready))) return true;
+    if ((tries_again || pauses_.pay()) && note(pauses_, pause(ready, how))) return true;
     return (tries_again || yields_.pay()) && yield(ready);
   }
 
@@ -39,6 +44,7 @@ class spinner {
   static constexpr uint32_t first_wait = 1;
   static constexpr uint32_t waits_between_tries = 64;
   static constexpr int most_yields = 8;
+  static constexpr int longest_gap = 32;  // about a microsecond
   static constexpr uint64_t longest_yield_ns = 20'000;
 
   // How well one way has done.
@@ -56,13 +62,15 @@ class spinner {
   }
 
   template <class Ready>
-  bool pause(Ready& ready) const {
+  bool pause(Ready& ready, pace how) const {
     for (int i = 0; i < looks_; ++i) {
       if (ready()) return true;
     }
-    for (int i = 0; i < most_pauses_; ++i) {
+    int gap = 1;
+    for (int paused = 0; paused < most_pauses_; paused += gap) {
+      if (how == pace::slackening && paused != 0 && gap < longest_gap) gap *= 2;
       if (ready()) return true;
-      platform::pause_cpu();
+      for (int i = 0; i < gap; ++i) platform::pause_cpu();
     }
     return false;
   }
