@@ -273,11 +273,13 @@ void measure_two_cores(table& out, const extent& how) {
   std::vector<subject> streams{{"kith", [=] { return stream(64, how.seconds); }},
                                {"bare ring", [=] { return bare_stream(64, how.seconds); }}};
   out.add(measure_in_turns({"stream64", "M/s", better::larger, "bare ring", {}}, how.rounds, streams));
+  constexpr size_t piece = bare_ring::bytes / 4;  // as large messages go through a ring
   for (const auto& [name, size] : {std::pair{"stream64K", 64 * KiB}, {"stream1M", MiB}}) {
     out.add(
         measure_in_turns({name, "GB/s", better::larger, "memcpy", {}}, how.rounds,
                          {{"kith", [=, size = size] { return gigabytes(stream(size, how.seconds), size); }},
-                          {"memcpy", [=, size = size] { return copies(size, how.seconds); }}}));
+                          {"memcpy", [=, size = size] { return copies(size, how.seconds); }},
+                          {"bare ring", [=] { return gigabytes(bare_stream(piece, how.seconds), piece); }}}));
   }
 }
 
