@@ -42,8 +42,9 @@ std::set<std::string> names_of_shared_memory() {
   DIR* folder = opendir("/dev/shm");
   if (folder == nullptr) return names;
   while (const dirent* entry = readdir(folder)) {
-    // The folder of names stays; the tests of names look into it.
-    if (entry->d_type != DT_DIR) names.insert(entry->d_name);
+    // Other programs have theirs there, as Python's tests that run beside these. The folder of names stays; the tests of names look into it.
+    const std::string_view name = entry->d_name;
+    if (entry->d_type != DT_DIR && name.starts_with("kith-")) names.emplace(name);
   }
   closedir(folder);
   return names;
