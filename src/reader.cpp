@@ -158,6 +158,12 @@ kith_status kith_reader_next(kith_reader* reader, void* buffer, size_t capacity,
   if (!timeout_is_valid(timeout_ms) || out_size == nullptr || (buffer == nullptr && capacity != 0))
     return KITH_E_INVALID;
   shm::broadcast_item item{buffer, capacity, 0, 0};
+  if (!call->is_showing && !call->closed.load(std::memory_order_relaxed) &&
+      shm::broadcast_take_fast(call.view(), call->reader, item) == KITH_OK) {
+    *out_size = static_cast<size_t>(item.size);
+    if (out_missed != nullptr) *out_missed = 0;
+    return KITH_OK;
+  }
   const kith_status status = next_step(call, timeout_ms, [&](const shm::patience& limits, bool is_first) {
     return is_first ? shm::broadcast_take(call.view(), call->reader, item)
                     : shm::broadcast_next(call.view(), call->reader, item, limits);

@@ -154,6 +154,9 @@ struct broadcast_item {
   uint64_t missed;
 };
 
+// A message that is known to be there, none was missed before, and no writer may overwrite: by straight code. KITH_E_BUSY: it is not so, or the
+// message does not fit.
+kith_status broadcast_take_fast(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item);
 // KITH_E_BUSY: there is none now.
 kith_status broadcast_take(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item);
 kith_status broadcast_look(const broadcast_view& self, broadcast_reader& reader, broadcast_message& out);
@@ -238,7 +241,7 @@ kith_status broadcast_keep_trying(const broadcast_view& self, std::atomic<uint64
                                   LookAround look_around) {
   kith_status status = attempt();
   if (status != KITH_E_BUSY) return status;
-  if (limits.spin_for(possible)) status = attempt();
+  if (limits.spin_for(possible, pace::rare)) status = attempt();
   waiter waiting(limits);
   while (status == KITH_E_BUSY) {
     const uint64_t now = platform::clock_now();

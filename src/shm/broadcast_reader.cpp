@@ -230,6 +230,19 @@ void broadcast_leave(const broadcast_view& self, broadcast_reader& reader) {
   if (relaxed(self.state->poll_writers) != 0) ring_pollers(self.state->poll_writers, self.bells);
 }
 
+kith_status broadcast_take_fast(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item) {
+  if (reader.seat == no_seat || reader.position == reader.seen) return KITH_E_BUSY;
+  broadcast_frame frame{};
+  if (!broadcast_frame_at(self, reader.seen, reader.position, frame) || frame.is_empty ||
+      frame.number != reader.number || frame.size > item.capacity)
+    return KITH_E_BUSY;
+  item.size = frame.size;
+  copy_out(self, reader.position + ring_alignment, item.buffer, frame.size);
+  ++reader.number;
+  move_on(self, reader, reader.position + frame.bytes);
+  return KITH_OK;
+}
+
 kith_status broadcast_take(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item) {
   for (int times = 0; times < most_tries;) {
     broadcast_message found{};

@@ -16,8 +16,8 @@ namespace kith::shm {
 
 // How often a spin looks. Each look at a word that another core writes takes the cache line from it, which costs both of them: for a message that
 // is worth its while, as it is to be answered; where the other side had rather go on, as with a lock that it will want again, looks
-// become rarer.
-enum class pace { steady, slackening };
+// become rarer; where it has many things to give, one look for several of them is best.
+enum class pace { steady, slackening, rare };
 
 // Of a handle; local to this process. Threads that share it may overwrite each other's notes: all is relaxed, and no more than a habit.
 class spinner {
@@ -66,9 +66,9 @@ class spinner {
     for (int i = 0; i < looks_; ++i) {
       if (ready()) return true;
     }
-    int gap = 1;
+    int gap = how == pace::rare ? longest_gap / 2 : 1;
     for (int paused = 0; paused < most_pauses_; paused += gap) {
-      if (how == pace::slackening && paused != 0 && gap < longest_gap) gap *= 2;
+      if (how != pace::steady && paused != 0 && gap < longest_gap) gap *= 2;
       if (ready()) return true;
       for (int i = 0; i < gap; ++i) platform::pause_cpu();
     }
