@@ -73,6 +73,30 @@ kith_status kith_os_handle_inherit(const char* name, kith_os_handle** out) {
   return status;
 }
 
+kith_status kith_pipe_create(kith_os_handle** out_read, kith_os_handle** out_write) {
+  if (out_read == nullptr || out_write == nullptr || out_read == out_write) return KITH_E_INVALID;
+  platform::native_handle read_end, write_end;
+  if (kith_status status = platform::pipe_create_for_children(read_end, write_end); status != KITH_OK)
+    return status;
+  void* opened[2] = {};
+  kith_status status = os_handle_open(std::move(read_end), &opened[0]);
+  if (status == KITH_OK) status = os_handle_open(std::move(write_end), &opened[1]);
+  if (status != KITH_OK) {
+    handle_close(opened[0], object_kind::os_handle);
+    return status;
+  }
+  *out_read = static_cast<kith_os_handle*>(opened[0]);
+  *out_write = static_cast<kith_os_handle*>(opened[1]);
+  return KITH_OK;
+}
+
+// In a forked child the number may be another handle's.
+int64_t kith_os_handle_number(const kith_os_handle* handle) {
+  const pinned<os_handle_object> self(handle, object_kind::os_handle);
+  if (self.status() != KITH_OK || !(self->owner == platform::self())) return -1;
+  return static_cast<int64_t>(platform::handle_number(self->handle));
+}
+
 kith_status kith_os_handle_copy(kith_os_handle* handle, int64_t* out_number) {
   const pinned<os_handle_object> self(handle, object_kind::os_handle);
   if (self.status() != KITH_OK) return self.status();

@@ -334,6 +334,8 @@ size_t pipe_available(pipe& self);  // bytes to be read
 // For reading, or for writing as `self` is used. KITH_E_UNSUPPORTED: there is none, and one has to try again and again.
 kith_status pipe_poll_handle(pipe& self, int64_t& out);
 void pipe_close(pipe& self);
+// Neither end is ours: both wait in each call, as programs expect.
+kith_status pipe_create_for_children(native_handle& read_end, native_handle& write_end);
 
 // ---- process.cpp, spawn.cpp, exit.cpp ----------------------------------------------------------------------------------------
 

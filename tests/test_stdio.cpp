@@ -28,6 +28,47 @@ int32_t finds_the_end_at_once(const void*, size_t) {
   return 0;
 }
 
+// Bytes with all that a text mode would change, more than a pipe holds.
+std::string much() {
+  std::string all;
+  while (all.size() < 300'000) all += std::string("line\r\n\x1A\0", 8) + std::to_string(all.size());
+  return all;
+}
+
+int32_t says_much(const void*, size_t) {
+  const std::string bytes = much();
+  CHILD_NEEDS(test::write_out(KITH_STDOUT, bytes.data(), bytes.size()));
+  return 0;
+}
+
+int32_t reads_one_byte(const void*, size_t) {
+  char byte;
+  CHILD_NEEDS(test::read_stdin(&byte, 1) == 1);
+  return 0;
+}
+
+int32_t says_until_nobody_reads(const void*, size_t) {
+  while (test::say(KITH_STDOUT, "more")) {
+  }
+  return 5;
+}
+
+// A pipe between children.
+struct joint {
+  kith_os_handle* read_end = nullptr;
+  kith_os_handle* write_end = nullptr;
+  joint() { REQUIRE_OK(kith_pipe_create(&read_end, &write_end)); }
+  ~joint() { close(); }
+  joint(const joint&) = delete;
+  joint& operator=(const joint&) = delete;
+  void close() {
+    kith_os_handle_close(std::exchange(read_end, nullptr));
+    kith_os_handle_close(std::exchange(write_end, nullptr));
+  }
+  kith_stdio in() const { return stdio_of(KITH_STDIO_HANDLE, nullptr, kith_os_handle_number(read_end)); }
+  kith_stdio out() const { return stdio_of(KITH_STDIO_HANDLE, nullptr, kith_os_handle_number(write_end)); }
+};
+
 std::string content_of(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(file), {});
@@ -212,4 +253,78 @@ TEST_CASE_FIXTURE(nothing_leaks, "the end of one child's stdin does not depend o
   CHECK_EXIT(first, KITH_EXIT_CODE, 0);
   test::taken(second, KITH_STDIN).close();
   CHECK_EXIT(second, KITH_EXIT_CODE, 0);
+}
+
+// ---- pipes between children ----------------------------------------------------------------------------------------------------
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "what one child writes another one reads, and a third one what that writes") {
+  joint first, second;
+  test::process a = test::start_with_streams(says_much, stdio_of(KITH_STDIO_NULL), first.out(), inherited);
+  test::process b = test::start_with_streams(test::copies, first.in(), second.out(), inherited);
+  test::process c = test::start_with_streams(test::copies, second.in(), piped, inherited);
+  first.close();
+  second.close();
+  test::stream out = test::taken(c, KITH_STDOUT);
+  CHECK(test::all_of(out) == much());
+  for (test::process* each : {&a, &b, &c}) CHECK_EXIT(*each, KITH_EXIT_CODE, 0);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a program reads what another one writes") {
+  joint pipe;
+  const test::argument_list program = test::role({"copy"});
+  auto options = test::defaults<kith_process_options>();
+  options.argv = program.argv();
+  options.std_in = piped;
+  options.std_out = pipe.out();
+  test::process a, b;
+  REQUIRE_OK(kith_process_spawn(&options, a.out()));
+  options.std_in = pipe.in();
+  options.std_out = piped;
+  REQUIRE_OK(kith_process_spawn(&options, b.out()));
+  pipe.close();
+  const std::string bytes = much();
+  test::in_threads(2, [&](int thread) {
+    const kith_communicate_options talk = test::input_of(thread == 0 ? bytes : std::string());
+    kith_exit end{};
+    CHECK_OK(kith_process_communicate(thread == 0 ? a : b, &talk, test::generous, &end));
+    CHECK(end.code == 0);
+  });
+  CHECK(test::output_of(b, KITH_STDOUT) == bytes);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a child is told when the one that reads its pipe has ended") {
+  joint pipe;
+  test::process a = test::start_with_streams(says_until_nobody_reads, inherited, pipe.out(), inherited);
+  test::process b = test::start_with_streams(reads_one_byte, pipe.in(), inherited, inherited);
+  pipe.close();
+  CHECK_EXIT(b, KITH_EXIT_CODE, 0);
+  // POSIX ends it by SIGPIPE, as its signals have their default actions; Windows fails the write.
+  const test::shown_exit end = test::end_of(a);
+  CHECK(end.kind == (test::is_windows ? KITH_EXIT_CODE : KITH_EXIT_SIGNAL));
+  CHECK(end.code == (test::is_windows ? 5 : 13));
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a pipe between children has two ends, whose numbers are theirs while they are open") {
+  joint pipe;
+  const int64_t number = kith_os_handle_number(pipe.read_end);
+  CHECK(number != -1);
+  CHECK(number != kith_os_handle_number(pipe.write_end));
+  CHECK(number == kith_os_handle_number(pipe.read_end));
+  CHECK(kith_os_handle_number(nullptr) == -1);
+  kith_os_handle* const closed = std::exchange(pipe.read_end, nullptr);
+  kith_os_handle_close(closed);
+  CHECK(kith_os_handle_number(closed) == -1);
+  CHECK_STATUS(
+      refused(stdio_of(KITH_STDIO_HANDLE, nullptr, kith_os_handle_number(closed)), inherited, inherited),
+      KITH_E_MISMATCH);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a pipe between children needs a place for each end") {
+  kith_os_handle* out = test::untouched<kith_os_handle>();
+  CHECK_STATUS(kith_pipe_create(&out, nullptr), KITH_E_INVALID);
+  CHECK_STATUS(kith_pipe_create(nullptr, &out), KITH_E_INVALID);
+  CHECK_STATUS(kith_pipe_create(&out, &out), KITH_E_INVALID);
+  CHECK(out == test::untouched<kith_os_handle>());
 }

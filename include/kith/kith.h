@@ -230,7 +230,8 @@ enum {
   KITH_PROCESS_STOP_EVENT = 128,     /* KITH_START_FORK: the child can look for stop requests (kith_stop_event), as others always can. It costs
                                         shared memory, some 10 us */
   KITH_PROCESS_BATCH_FILES = 4       /* argv[0] may be a batch file (.bat, .cmd), named with its extension. Windows runs it by cmd.exe, with
-                                        arguments written so that none of them can become a command. Elsewhere the flag means nothing */
+                                        arguments written so that none of them can become a command; one with a line break or another control
+                                        character is KITH_E_INVALID, as it would end the command. Elsewhere the flag means nothing */
 };
 
 /* The standard streams of a process. */
@@ -244,7 +245,8 @@ enum {
   KITH_STDIO_APPEND = 3,  /* the file `path`: stdout and stderr write behind what it has */
   KITH_STDIO_PIPE = 4,    /* a pipe; the other end is ours: kith_process_communicate, kith_process_take_stream */
   KITH_STDIO_STDOUT = 5,  /* stderr only: where stdout goes */
-  KITH_STDIO_HANDLE = 6   /* `handle`: a descriptor, or a HANDLE of a file, pipe or console. The child gets a copy; yours stays yours */
+  KITH_STDIO_HANDLE = 6   /* `handle`: a descriptor, or a HANDLE of a file, pipe or console, as an end of kith_pipe_create. The child gets a
+                             copy; yours stays yours */
 };
 
 typedef struct kith_stdio {
@@ -259,7 +261,8 @@ typedef struct kith_process_options {
   uint32_t flags;       /* KITH_PROCESS_... */
 
   /* What to run: exactly one of these three, or `library` below. */
-  const char *const *argv; /* a program and its arguments, ends with NULL. argv[0] with a slash (Windows: also a backslash) is a
+  const char *const *argv; /* a program and its arguments, ends with NULL. They reach it as they are, whatever is in them, line breaks
+                              too (but see KITH_PROCESS_BATCH_FILES). argv[0] with a slash (Windows: also a backslash) is a
                               path from this process's working directory; without, it is looked for in the folders of this
                               process's PATH, in their order, and nowhere else (an empty entry is no folder; without a PATH, POSIX
                               looks in /usr/bin and /bin). Windows appends .exe where there is no extension */
@@ -298,7 +301,8 @@ typedef struct kith_process_options {
 /* How a process ended. */
 enum {
   KITH_EXIT_CODE = 1,          /* it ended by itself; code: its exit code */
-  KITH_EXIT_SIGNAL = 2,        /* a signal ended it; code: the number of the signal. POSIX */
+  KITH_EXIT_SIGNAL = 2,        /* a signal ended it; code: the number of the signal. POSIX; on Windows 9 or 15, when kith in another process (or by
+                                  another handle) ended it as by that signal */
   KITH_EXIT_EXCEPTION = 3,     /* an unhandled exception ended it; code: the NTSTATUS, as in 0xC0000005. Windows */
   KITH_EXIT_KILLED = 4,        /* kith_process_kill (code 9) or kith_process_terminate (code 15) of this handle ended it */
   KITH_EXIT_UNKNOWN = 5,       /* it has ended, but somebody else in this process took its exit code from the OS. POSIX */
@@ -1184,6 +1188,18 @@ KITH_API kith_status kith_os_handle_inherit(const char *name, kith_os_handle **o
 /* Gives a copy of the handle, to be used and closed as the OS has it. No child of this process inherits it.
  * Returns: KITH_OK; KITH_E_INVALID; KITH_E_LIMIT; KITH_E_OS. Lifetime: *out_number is yours. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_os_handle_copy(kith_os_handle *handle, int64_t *out_number);
+
+/* Makes a pipe of the OS, as a shell does for `a | b`: *out_write is for the stdout of one child, *out_read for the stdin of another one (as
+ * KITH_STDIO_HANDLE, by kith_os_handle_number). Both ends block who uses them, as programs expect; a kith_stream, which is for this process,
+ * has deadlines and is no good for them.
+ * Close both here when the children have started: who reads finds the end of what is written only when nobody can write any more.
+ * Returns: KITH_OK; KITH_E_INVALID (an out is NULL, or both are the same); KITH_E_LIMIT; KITH_E_NO_MEMORY; KITH_E_OS.
+ * Lifetime: *out_read and *out_write are yours. No child of this process inherits them. Threads: any. Platforms: pipe; CreatePipe. Since: 0.1 */
+KITH_API kith_status kith_pipe_create(kith_os_handle **out_read, kith_os_handle **out_write);
+
+/* Shows the number of the handle itself, for KITH_STDIO_HANDLE and for calls of the OS. Not to be closed: see kith_os_handle_copy.
+ * Returns: the descriptor, or the HANDLE; -1 when the handle is NULL or closed. Lifetime: until kith_os_handle_close. Threads: any. Since: 0.1 */
+KITH_API int64_t kith_os_handle_number(const kith_os_handle *handle);
 
 /* Lets go of it. Copies are good as before.
  * Threads: any; never blocks. Since: 0.1 */

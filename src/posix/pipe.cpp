@@ -149,4 +149,12 @@ kith_status pipe_poll_handle(pipe& self, int64_t& out) {
 
 void pipe_close(pipe& self) { self.end.reset(); }
 
+kith_status pipe_create_for_children(native_handle& read_end, native_handle& write_end) {
+  native_handle ends[2];
+  if (const kith_status status = open_pipe(ends); status != KITH_OK) return status;
+  read_end = std::move(ends[0]);
+  write_end = std::move(ends[1]);
+  return KITH_OK;
+}
+
 }  // namespace kith::platform

@@ -16,7 +16,8 @@ namespace kith::platform {
 namespace {
 
 constexpr DWORD reading_size = 65536;
-constexpr DWORD writing_size = 1 << 20;  // large, as whoever waits for room looks only now and then
+constexpr DWORD writing_size = 1 << 20;         // large, as whoever waits for room looks only now and then
+constexpr DWORD between_children_size = 65536;  // as on Linux
 constexpr uint64_t try_again_after_ns = 10 * ns_per_ms;
 
 }  // namespace
@@ -205,6 +206,16 @@ void pipe_close(pipe& self) {
   if (self.reader != nullptr) end_read(self);
   unmake(std::exchange(self.reader, nullptr));
   self.end.reset();
+}
+
+// An anonymous pipe, whose ends are synchronous: the C runtimes of programs read and write without an OVERLAPPED, which a handle that was opened for
+// overlapped calls does not take. That is also why an end of pipe_create is no good for a child.
+kith_status pipe_create_for_children(native_handle& read_end, native_handle& write_end) {
+  HANDLE made[2] = {};
+  if (!CreatePipe(&made[0], &made[1], nullptr, between_children_size)) return fail_with_last_error();
+  read_end.reset(made[0]);
+  write_end.reset(made[1]);
+  return KITH_OK;
 }
 
 }  // namespace kith::platform
