@@ -128,6 +128,35 @@ TEST_CASE_FIXTURE(nothing_leaks, "nothing of kith is left in the environment of 
   CHECK(uv_os_getenv("KITH_BOOT", text, &size) == UV_ENOENT);
 }
 
+TEST_CASE_FIXTURE(nothing_leaks, "values of the environment reach a program as they are") {
+  const std::vector<std::string> values = {"=",  "==a=", " ",      " a ",  "a\nb", "a\r\nb",
+                                           "\t", "\"",   "%PATH%", "\x01", "a\\"};
+  std::vector<std::string> role = {"environment"};
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < values.size(); ++i) {
+    role.push_back("KITH_TEST_" + std::to_string(i));
+    lines.push_back(role.back() + "=" + values[i]);
+  }
+  reporter child(role);
+  const test::argument_list changes(lines);
+  child.options.env = changes.argv();
+  child.start();
+  CHECK((child.reports() == values));
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "the last of several changes of one variable counts") {
+  reporter child({"environment_names"});
+  const test::argument_list changes({"KITH_TEST_A=1", "KITH_TEST_A", "KITH_TEST_B", "KITH_TEST_B=2",
+                                     "KITH_TEST_C=3", "KITH_TEST_C=", "KITH_TEST_C=4"});
+  child.options.env = changes.argv();
+  child.options.flags = KITH_PROCESS_CLEAN_ENV;
+  child.start();
+  std::vector<std::string> names = child.reports();
+  CHECK(std::count(names.begin(), names.end(), "KITH_TEST_A") == 0);
+  CHECK(std::count(names.begin(), names.end(), "KITH_TEST_B") == 1);
+  CHECK(std::count(names.begin(), names.end(), "KITH_TEST_C") == 1);
+}
+
 TEST_CASE_FIXTURE(nothing_leaks, "a change of the environment without a name is refused") {
   for (const char* wrong : {"", "=", "=value"}) {
     const test::argument_list changes({"KITH_TEST_SET=set", wrong});
@@ -273,6 +302,12 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child that crashes is not reported as an exi
   CHECK(test::end_of(child) == test::crashed);
 }
 
+TEST_CASE_FIXTURE(nothing_leaks, "a child that somebody else killed is not reported as killed by us") {
+  staying_child child;
+  test::kill_by_id(kith_process_id(child.process));  // Windows: with the exit code 9
+  CHECK_EXIT(child.process, test::is_windows ? KITH_EXIT_CODE : KITH_EXIT_SIGNAL, 9);
+}
+
 TEST_CASE_FIXTURE(nothing_leaks, "a child that we kill is reported as killed") {
   staying_child child;
   CHECK_OK(kith_process_kill(child.process));
@@ -334,23 +369,40 @@ TEST_CASE_FIXTURE(nothing_leaks, "asking again gives the same answer") {
   CHECK(end.code == 3);
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "eight threads that wait for one child all get the same answer") {
-  staying_child child;
+namespace {
+
+// Sixteen threads wait for one child, half of them without end, while `act` ends it.
+void all_are_told(kith_process* process, const test::shown_exit& expected, const std::function<void()>& act) {
+  constexpr int threads = 16;
   std::atomic<int> right = 0;
   std::atomic<int> began = 0;
   std::thread waiters([&] {
-    test::in_threads(8, [&](int i) {
-      kith_exit end{};
+    test::in_threads(threads, [&](int i) {
+      kith_exit end{-77, 0, -77};
       ++began;
       const int64_t timeout = i % 2 == 0 ? int64_t{KITH_FOREVER} : test::generous;
-      right += kith_process_wait(child.process, timeout, &end) == KITH_OK && end.kind == KITH_EXIT_KILLED &&
-               end.code == 9;
+      const bool told = kith_process_wait(process, timeout, &end) == KITH_OK;
+      right += told && test::shown_exit{end.kind, end.code} == expected;
     });
   });
-  while (began < 8) std::this_thread::yield();
-  CHECK_OK(kith_process_kill(child.process));
+  while (began < threads) std::this_thread::yield();
+  act();
   waiters.join();
-  CHECK(right == 8);
+  CHECK(right == threads);
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(nothing_leaks, "sixteen threads that wait for one child all are told of its end alike") {
+  for (int round = test::repetitions(60); round > 0; --round) {
+    staying_child killed;
+    all_are_told(killed.process, {KITH_EXIT_KILLED, 9}, [&] { CHECK_OK(kith_process_kill(killed.process)); });
+    staying_child asked;
+    all_are_told(asked.process, {KITH_EXIT_KILLED, 15},
+                 [&] { CHECK_OK(kith_process_terminate(asked.process)); });
+    staying_child ends;
+    all_are_told(ends.process, {KITH_EXIT_CODE, 0}, [&] { ends.line.a.close(); });
+  }
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a wait without what it needs is refused") {
