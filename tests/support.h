@@ -285,7 +285,8 @@ void kill_by_id(int64_t pid);
 bool allow_handles(int count);
 bool handle_is_ready(int64_t handle, int timeout_ms);
 bool duplicates_in_one_step();  // DuplicateHandle writes the number as it makes the handle; not so under Wine
-bool has_ended(int64_t pid);    // a process that we do not wait for otherwise
+bool may_die_while_it_spawns();  // and leaves nothing of the OS's own making; not so under Wine: see test_spawn_killed
+bool has_ended(int64_t pid);              // a process that we do not wait for otherwise
 bool is_ended_child(int64_t pid);         // and its exit code is still to be had
 [[noreturn]] void crash();                // as a program with a bug does
 [[noreturn]] void end_at_once(int code);  // no handler, no kith, nothing runs

@@ -54,6 +54,8 @@ bool may_spawn_again() { return false; }
 
 bool duplicates_in_one_step() { return true; }
 
+bool may_die_while_it_spawns() { return true; }
+
 bool allow_handles(int count) {
   rlimit limits{};
   if (getrlimit(RLIMIT_NOFILE, &limits) != 0) return false;

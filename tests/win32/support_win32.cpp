@@ -107,6 +107,8 @@ static bool is_wine() {
 
 bool duplicates_in_one_step() { return !is_wine(); }
 
+bool may_die_while_it_spawns() { return !is_wine() || std::getenv("KITH_TEST_WINE_SPAWN") != nullptr; }
+
 // Wine 8 fails to start about one process in a thousand, whoever asks (ERROR_INTERNAL_ERROR: the new process died before it began).
 bool may_spawn_again() { return is_wine() && kith_os_error() == ERROR_INTERNAL_ERROR; }
 

@@ -10,18 +10,27 @@
 
 namespace {
 
-int32_t ends_at_once(const void*, size_t) { return 0; }
+int32_t stays(const void*, size_t) {
+  for (;;) Sleep(INFINITE);
+}
 
+// Two threads, so that one child is being made while another one is being ended.
 int32_t starts_children_for_ever(const void*, size_t) {
   test::channel line;
   CHILD_NEEDS(kith_channel_inherit("line", line.out()) == KITH_OK);
-  for (bool told = false;; told = true) {
-    test::process child = test::start(ends_at_once);
-    if (!told) CHILD_NEEDS(test::tell(line, "started"));
-  }
+  kith_process_options options = test::run_entry(stays, {});
+  options.std_in.what = options.std_out.what = options.std_err.what = KITH_STDIO_NULL;
+  test::in_threads(2, [&](int thread) {
+    for (bool told = false;; told = true) {
+      test::process child;
+      kith_exit end{};
+      if (test::spawn(options, child) != KITH_OK) return;
+      if (!told && thread == 0) test::tell(line, "started");
+      (void)kith_process_stop(child, 0, 0, test::generous, &end);
+    }
+  });
+  return 1;
 }
-
-bool is_wine() { return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr; }
 
 size_t children_of(int64_t parent) {
   const HANDLE list = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
@@ -39,25 +48,35 @@ size_t children_of(int64_t parent) {
 
 }  // namespace
 
-TEST_CASE("a parent that is killed while it starts children leaves none of them suspended") {
-  // Wine 8 makes a process in steps: one whose creator is killed between them never comes up, and holds the streams it was to have.
-  // Windows makes the process and puts it into the job in one. Run it there, or here by hand with KITH_TEST_WINE_SPAWN set.
-  if (is_wine() && std::getenv("KITH_TEST_WINE_SPAWN") == nullptr) {
-    SKIP_CASE("Wine does not create processes in one step: set KITH_TEST_WINE_SPAWN to run it");
+// Of what Windows calls a process none is left, in Wine neither. But Wine 8 makes a process in steps, and one of its Unix processes may stay for ever: if the
+// parent is killed while the child connects to the server, the server gives up a process whose Unix id it was never told, and that process waits for an
+// answer by a pipe of which it holds both ends itself. It has not run one instruction of the program, is in no list of processes, and has no handle. A program of
+// CreateProcess and TerminateProcess alone shows it, in one of thirty rounds. But it has the Unix stderr of all that were started in one go, whatever
+// its hStdError, so that who reads that, as ctest does, waits for ever. With KITH_TEST_WINE_SPAWN set, and stderr in a file, it runs here as well.
+TEST_CASE("a parent that is killed while it starts children leaves none, nor one that is suspended") {
+  if (!test::may_die_while_it_spawns()) {
+    SKIP_CASE(
+        "Wine leaves a Unix process that holds stderr: set KITH_TEST_WINE_SPAWN, and let stderr be a file, "
+        "to run it");
   }
   uint64_t state = 77;
-  for (int round = 0; round < 20; ++round) {
+  uint64_t longest = 0;
+  const int rounds = std::getenv("KITH_TEST_BIG") != nullptr ? 200 : test::repetitions(200);
+  for (int round = 0; round < rounds; ++round) {
     CAPTURE(round);
     test::channel_pair line = test::make_channel();
     test::process parent = test::start(starts_children_for_ever, {{"line", line.b}});
     const int64_t pid = kith_process_id(parent);
     REQUIRE(test::hear(line.a, "started"));
-    const uint64_t until = test::now_ms() + test::next_random(state) % 40;
+    const uint64_t until = test::now_ms() + test::next_random(state) % 100;
     while (test::now_ms() < until) Sleep(0);
     CHECK_OK(kith_process_kill(parent));
     CHECK_EXIT(parent, KITH_EXIT_KILLED, 9);
-    const uint64_t deadline = test::now_ms() + 20'000;
-    while (children_of(pid) != 0 && test::now_ms() < deadline) Sleep(0);
-    CHECK(children_of(pid) == 0);
+    const uint64_t began = test::now_ms();
+    CHECK(test::becomes_true([&] { return children_of(pid) == 0; }));
+    const uint64_t took = test::now_ms() - began;
+    longest = took > longest ? took : longest;
   }
+  MESSAGE(rounds, " parents killed; the last child had ended after ", longest, " ms at most");
+  CHECK(longest < 1000);
 }
