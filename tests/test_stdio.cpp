@@ -285,7 +285,8 @@ TEST_CASE_FIXTURE(nothing_leaks, "a program reads what another one writes") {
   pipe.close();
   const std::string bytes = much();
   test::in_threads(2, [&](int thread) {
-    const kith_communicate_options talk = test::input_of(thread == 0 ? bytes : std::string());
+    const kith_communicate_options talk =
+        test::input_of(thread == 0 ? std::string_view(bytes) : std::string_view());
     kith_exit end{};
     CHECK_OK(kith_process_communicate(thread == 0 ? a : b, &talk, test::generous, &end));
     CHECK(end.code == 0);
