@@ -21,17 +21,18 @@ int32_t starts_children_for_ever(const void*, size_t) {
   kith_process_options options = test::run_entry(stays, {});
   options.std_in.what = options.std_out.what = options.std_err.what = KITH_STDIO_NULL;
   test::in_threads(2, [&](int thread) {
-    for (bool told = false;; told = true) {
+    for (bool told = thread != 0;;) {
       test::process child;
       kith_exit end{};
-      if (test::spawn(options, child) != KITH_OK) return;
-      if (!told && thread == 0) test::tell(line, "started");
+      if (test::spawn(options, child) != KITH_OK) continue;  // Wine fails so now and then
+      if (!told) told = test::tell(line, "started");
       (void)kith_process_stop(child, 0, 0, test::generous, &end);
     }
   });
   return 1;
 }
 
+// That can run: in Wine a process may be left that has no thread, because its maker was killed before it made one.
 size_t children_of(int64_t parent) {
   const HANDLE list = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
   REQUIRE(list != INVALID_HANDLE_VALUE);
@@ -39,8 +40,8 @@ size_t children_of(int64_t parent) {
   PROCESSENTRY32W entry{};
   entry.dwSize = sizeof entry;
   for (BOOL more = Process32FirstW(list, &entry); more; more = Process32NextW(list, &entry)) {
-    if (entry.th32ParentProcessID == static_cast<DWORD>(parent) && !test::has_ended(entry.th32ProcessID))
-      ++count;
+    const bool can_run = entry.cntThreads != 0 && !test::has_ended(entry.th32ProcessID);
+    if (entry.th32ParentProcessID == static_cast<DWORD>(parent) && can_run) ++count;
   }
   CloseHandle(list);
   return count;
@@ -48,7 +49,7 @@ size_t children_of(int64_t parent) {
 
 }  // namespace
 
-// Of what Windows calls a process none is left, in Wine neither. But Wine 8 makes a process in steps, and one of its Unix processes may stay for ever: if the
+// No child is left, in Wine neither. But Wine 8 makes a process in steps, and one of its Unix processes may stay for ever: if the
 // parent is killed while the child connects to the server, the server gives up a process whose Unix id it was never told, and that process waits for an
 // answer by a pipe of which it holds both ends itself. It has not run one instruction of the program, is in no list of processes, and has no handle. A program of
 // CreateProcess and TerminateProcess alone shows it, in one of thirty rounds. But it has the Unix stderr of all that were started in one go, whatever
@@ -67,7 +68,9 @@ TEST_CASE("a parent that is killed while it starts children leaves none, nor one
     test::channel_pair line = test::make_channel();
     test::process parent = test::start(starts_children_for_ever, {{"line", line.b}});
     const int64_t pid = kith_process_id(parent);
-    REQUIRE(test::hear(line.a, "started"));
+    const std::string heard = test::heard(line.a);
+    CAPTURE(heard);
+    REQUIRE((heard == "started"));
     const uint64_t until = test::now_ms() + test::next_random(state) % 100;
     while (test::now_ms() < until) Sleep(0);
     CHECK_OK(kith_process_kill(parent));
