@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // kith.hpp: that the types fit, that owners own, and that failures are what they should be. What the calls do is tested elsewhere.
 #include <array>
-#include <kith/kith.hpp>
 #include <mutex>
 #include <numeric>
 
-#include "support.h"
+#include "thrown.h"
 
 using namespace std::chrono_literals;
 using test::nothing_leaks;
+using test::thrown_by;
 
 namespace {
 
@@ -53,17 +53,6 @@ uint64_t takes_items(kith::queue items) {
   uint64_t sum = 0;
   for (const uint64_t each : items.items<uint64_t>()) sum += each;
   return sum;
-}
-
-template <class Call>
-kith_status thrown_by(Call call) {
-  try {
-    call();
-  } catch (const kith::error& why) {
-    CHECK(std::string(why.what()).find("kith::") == 0);
-    return why.why().value();
-  }
-  return KITH_OK;
 }
 
 }  // namespace

@@ -12,7 +12,8 @@
 //   Time        A kith::timeout is made of any std::chrono::duration (rounded up to milliseconds), of a time_point of steady_clock, or it is
 //               kith::forever, which is the default of every wait.
 //   Processes   kith::process p(function, arguments...) runs a function of this program in a new process; call kith::child_main first
-//               in main. kith/cpp/process.hpp says what arguments can be.
+//               in main. kith/cpp/process.hpp says what arguments can be. kith::pool has worker processes that run functions, and
+//               futures for what these return: kith/cpp/pool.hpp.
 //
 // What each call means, its statuses and its differences between systems: kith.h, under the same name.
 #pragma once
@@ -20,10 +21,15 @@
 #include <kith/cpp/base.hpp>
 #include <kith/cpp/memory.hpp>
 #include <kith/cpp/sync.hpp>
-// channels and queues, and objects that come through channels
+// channels, queues and broadcasts, and objects that come through channels
+#include <kith/cpp/broadcast.hpp>
 #include <kith/cpp/channel.hpp>
+#include <kith/cpp/endpoint.hpp>
+#include <kith/cpp/os_handle.hpp>
 #include <kith/cpp/queue.hpp>
 #include <kith/cpp/received.hpp>
-// processes, and waiting for many things
+// processes, pools of them, and waiting for many things
+#include <kith/cpp/pool.hpp>
 #include <kith/cpp/process.hpp>
+#include <kith/cpp/stream.hpp>
 #include <kith/cpp/wait.hpp>

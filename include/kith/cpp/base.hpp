@@ -18,6 +18,7 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #if defined(__cpp_exceptions) && !defined(KITH_NO_EXCEPTIONS)
 #define KITH_HPP_THROWS 1
@@ -134,6 +135,26 @@ class timeout {
 inline constexpr timeout forever = timeout::never();
 inline constexpr timeout at_once{std::chrono::milliseconds(0)};
 
+namespace detail {
+// One timeout for several calls.
+class deadline {
+ public:
+  explicit deadline(timeout wait) noexcept
+      : endless_(wait.ms() < 0),
+        until_(endless_ ? std::chrono::steady_clock::time_point{} : later(wait.ms())) {}
+  timeout left() const noexcept { return endless_ ? forever : timeout(until_); }
+
+ private:
+  static std::chrono::steady_clock::time_point later(int64_t ms) noexcept {
+    // What is further away than the clock can say is as good as a century.
+    constexpr int64_t most = 100LL * 365 * 24 * 3600 * 1000;
+    return std::chrono::steady_clock::now() + std::chrono::milliseconds(ms < most ? ms : most);
+  }
+  bool endless_;
+  std::chrono::steady_clock::time_point until_;
+};
+}  // namespace detail
+
 // ---- owners ------------------------------------------------------------------------------------------------------------------------
 
 // kith::event(kith::adopt, handle): takes a handle of kith.h over.
@@ -188,6 +209,14 @@ result<Owner> own(Make make) noexcept {
   typename Owner::handle_type* handle = nullptr;
   const status why = make(&handle);
   return why.ok() ? result<Owner>(Owner(adopt, handle)) : result<Owner>(why);
+}
+
+// Lists that end with NULL.
+inline std::vector<const char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<const char*> all;
+  for (const std::string& each : texts) all.push_back(each.c_str());
+  all.push_back(nullptr);
+  return all;
 }
 
 template <class T>

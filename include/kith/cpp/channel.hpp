@@ -61,6 +61,9 @@ class channel : public owner<kith_channel, kith_channel_close> {
     });
   }
 
+  // Who has the other end.
+  status try_peer(kith_peer& who) const noexcept { return kith_channel_peer(get(), &who); }
+
   // Room in the channel itself, to be written in place. It is given back if it is not sent. One at a time, by one thread.
   class reservation {
    public:
@@ -151,6 +154,11 @@ class channel : public owner<kith_channel, kith_channel_close> {
     return try_reserve(size, wait).value("kith::channel::reserve");
   }
   shown peek(timeout wait = forever) const { return try_peek(wait).value("kith::channel::peek"); }
+  kith_peer peer() const {
+    kith_peer who{};
+    detail::check(try_peer(who), "kith::channel::peer");
+    return who;
+  }
 #endif
 };
 

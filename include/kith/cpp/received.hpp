@@ -62,6 +62,8 @@ class received_object {
     if constexpr (std::same_as<Handle, kith_event>) return kind_ == KITH_OBJECT_EVENT;
     if constexpr (std::same_as<Handle, kith_barrier>) return kind_ == KITH_OBJECT_BARRIER;
     if constexpr (std::same_as<Handle, kith_queue>) return kind_ == KITH_OBJECT_QUEUE;
+    if constexpr (std::same_as<Handle, kith_broadcast>) return kind_ == KITH_OBJECT_BROADCAST;
+    if constexpr (std::same_as<Handle, kith_os_handle>) return kind_ == KITH_OBJECT_OS_HANDLE;
     return false;
   }
   void close() noexcept {
@@ -77,6 +79,8 @@ class received_object {
       case KITH_OBJECT_EVENT: return kith_event_close(static_cast<kith_event*>(object_));
       case KITH_OBJECT_BARRIER: return kith_barrier_close(static_cast<kith_barrier*>(object_));
       case KITH_OBJECT_QUEUE: return kith_queue_close(static_cast<kith_queue*>(object_));
+      case KITH_OBJECT_BROADCAST: return kith_broadcast_close(static_cast<kith_broadcast*>(object_));
+      case KITH_OBJECT_OS_HANDLE: return kith_os_handle_close(static_cast<kith_os_handle*>(object_));
       default: return;
     }
   }

@@ -2,8 +2,6 @@
 // Waiting for many things at once.
 #pragma once
 
-#include <vector>
-
 #include <kith/cpp/base.hpp>
 
 namespace kith {
