@@ -9,12 +9,15 @@ Each figure is the best of some rounds, in which the two take turns. `ratio` say
 import argparse
 import importlib
 import os
+import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 def clock():
@@ -35,27 +38,25 @@ def _echo(conn, count):
         conn.send_bytes(conn.recv_bytes())
 
 
-def pipe_rtt(mp, count=4000):
-    """A round trip of 64 bytes: us."""
+def pipe_rtt(mp, batches=40, batch=100):
+    """A round trip of 64 bytes, while both are awake: us. The median of some batches, as others use the machine, too."""
     here, there = mp.Pipe()
-    child = mp.Process(target=_echo, args=(there, count + 100))
+    child = mp.Process(target=_echo, args=(there, batches * batch))
     child.start()
     message = b"x" * 64
-    for _ in range(100):
-        here.send_bytes(message)
-        here.recv_bytes()
-    begin = clock()
-    for _ in range(count):
-        here.send_bytes(message)
-        here.recv_bytes()
-    took = clock() - begin
+    took = []
+    for _ in range(batches):
+        begin = clock()
+        for _ in range(batch):
+            here.send_bytes(message)
+            here.recv_bytes()
+        took.append(clock() - begin)
     child.join()
-    return took / count * 1e6
+    return statistics.median(took) / batch * 1e6
 
 
 def lock(mp, count=100_000):
     """Acquire and release: ns."""
-    acquire, release = mp.Lock().acquire, None
     one = mp.Lock()
     acquire, release = one.acquire, one.release
     begin = clock()
@@ -65,26 +66,26 @@ def lock(mp, count=100_000):
     return (clock() - begin) / count * 1e9
 
 
-def _increment(value, start, count):
+def _increment(value, start, count, took):
     start.wait()
+    begin = clock()
     for _ in range(count):
         with value.get_lock():
             value.value += 1
+    took.put(clock() - begin)
 
 
-def value(mp, count=20_000):
+def value(mp, count=100_000):
     """Increments of a value under its lock by two processes: thousands a second."""
-    shared, start = mp.Value("q", 0), mp.Barrier(3)
-    children = [mp.Process(target=_increment, args=(shared, start, count)) for _ in range(2)]
+    shared, start, took = mp.Value("q", 0), mp.Barrier(2), mp.SimpleQueue()
+    children = [mp.Process(target=_increment, args=(shared, start, count, took)) for _ in range(2)]
     for child in children:
         child.start()
-    start.wait()
-    begin = clock()
+    slower = max(took.get() for _ in children)
     for child in children:
         child.join()
-    took = clock() - begin
     assert shared.value == 2 * count
-    return 2 * count / took / 1e3
+    return 2 * count / slower / 1e3
 
 
 def _put(queue, start, count):
@@ -124,14 +125,16 @@ def _nothing():
     pass
 
 
-def start(mp, count=5):
-    """Starting and joining a child: ms."""
-    begin = clock()
+def start(mp, count=9):
+    """Starting and joining a child: ms, the median."""
+    took = []
     for _ in range(count):
+        begin = clock()
         child = mp.Process(target=_nothing)
         child.start()
         child.join()
-    return (clock() - begin) / count * 1e3
+        took.append(clock() - begin)
+    return statistics.median(took) * 1e3
 
 
 # name: function, unit, whether more is better, the goal for the ratio
@@ -145,12 +148,24 @@ MEASURES = {
 }
 
 
+def run_as_installed():
+    """Once more, so that children of both find compiled modules, as those of an installed package do. The exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        return subprocess.call([sys.executable, __file__, *sys.argv[1:]], env=environment)
+
+
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("names", nargs="*", choices=[[], *MEASURES], metavar="NAME", help=", ".join(MEASURES))
     arguments.add_argument("--tsv", action="store_true", help="metric<TAB>subject<TAB>value<TAB>unit")
     wanted = arguments.parse_args()
+    if sys.pycache_prefix is None:
+        sys.exit(run_as_installed())
     libraries = {"multiprocessing": library("multiprocessing"), "kith": library("kith")}
+    for mp in libraries.values():
+        start(mp, 1)  # what is not compiled yet is now
     for name in wanted.names or MEASURES:
         function, unit, more, goal = MEASURES[name]
         best = max if more else min

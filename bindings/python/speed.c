@@ -118,6 +118,7 @@ typedef struct {
   PyObject_HEAD
   void *lock;
   void *data;
+  PyObject *lock_object; /* what get_lock() gives */
   int code; /* as the module struct has it, always of 4 or 8 bytes: i I q Q d */
 } value_object;
 
@@ -136,16 +137,14 @@ static PyObject *read_number(const value_object *self) {
 static int convert(const value_object *self, PyObject *value, unsigned long long *integer, double *real) {
   if (self->code == 'd') {
     *real = PyFloat_AsDouble(value);
-  } else if (PyFloat_Check(value)) {
+    return *real != -1.0 || PyErr_Occurred() == NULL;
+  }
+  if (!PyLong_Check(value) && PyFloat_Check(value)) {
     PyErr_SetString(PyExc_TypeError, "int expected instead of float instance");
     return 0;
-  } else {
-    PyObject *number = PyNumber_Index(value);
-    if (number == NULL) return 0;
-    *integer = PyLong_AsUnsignedLongLongMask(number);
-    Py_DECREF(number);
   }
-  return PyErr_Occurred() == NULL;
+  *integer = PyLong_AsUnsignedLongLongMask(value);
+  return *integer != (unsigned long long)-1 || PyErr_Occurred() == NULL;
 }
 
 static void write_number(const value_object *self, unsigned long long integer, double real) {
@@ -195,21 +194,45 @@ static int set_value(PyObject *object, PyObject *value, void *unused) {
   return 0;
 }
 
-/* (lock, address, code) */
+static PyObject *get_lock(PyObject *object, PyObject *unused) {
+  PyObject *lock = ((value_object *)object)->lock_object;
+  (void)unused;
+  if (lock == NULL) return PyObject_GetAttrString(object, "_lock");
+  Py_INCREF(lock);
+  return lock;
+}
+
+static void value_dealloc(PyObject *object) {
+  PyTypeObject *type = Py_TYPE(object);
+  Py_CLEAR(((value_object *)object)->lock_object);
+  ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
+  Py_DECREF(type);
+}
+
+/* (lock object, its address, address of the number, code) */
 static PyObject *set_place(PyObject *object, PyObject *args) {
   value_object *self = (value_object *)object;
+  PyObject *lock_object, *before = self->lock_object;
   unsigned long long lock, data;
   int code;
-  if (!PyArg_ParseTuple(args, "KKC", &lock, &data, &code)) return NULL;
+  if (!PyArg_ParseTuple(args, "OKKC", &lock_object, &lock, &data, &code)) return NULL;
+  Py_INCREF(lock_object);
+  self->lock_object = lock_object;
+  Py_XDECREF(before);
   self->lock = (void *)(uintptr_t)lock;
   self->data = (void *)(uintptr_t)data;
   self->code = code;
   Py_RETURN_NONE;
 }
 
-static PyMethodDef value_methods[] = {{"_set_place", set_place, METH_VARARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyMethodDef value_methods[] = {
+    {"get_lock", get_lock, METH_NOARGS, NULL},
+    {"_set_place", set_place, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
 static PyGetSetDef value_members[] = {{"value", get_value, set_value, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
-static PyType_Slot value_slots[] = {{Py_tp_methods, value_methods}, {Py_tp_getset, value_members}, {0, NULL}};
+static PyType_Slot value_slots[] = {
+    {Py_tp_methods, value_methods}, {Py_tp_getset, value_members}, {Py_tp_dealloc, (void *)value_dealloc}, {0, NULL}};
 static PyType_Spec value_spec = {"kith._speed.Value", sizeof(value_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, value_slots};
 
 /* ---- messages ------------------------------------------------------------------------------------------------------------------ */
@@ -220,14 +243,8 @@ static int handle_and_time(PyObject *const *args, void **handle, int64_t *timeou
   return !PyErr_Occurred();
 }
 
-/* (handle, timeout, bytes) -> status. What is small goes at once, if there is room, without letting other threads run. */
-static PyObject *send_by(send_function *function, PyObject *const *args, Py_ssize_t count) {
-  void *handle;
-  int64_t timeout;
-  char *data;
-  Py_ssize_t size;
-  if (count != 3) return PyErr_Format(PyExc_TypeError, "three arguments");
-  if (!handle_and_time(args, &handle, &timeout) || PyBytes_AsStringAndSize(args[2], &data, &size) != 0) return NULL;
+/* What is small goes at once, if there is room, without letting other threads run. */
+static int32_t send_soon(send_function *function, void *handle, const char *data, Py_ssize_t size, int64_t timeout) {
   int32_t status = timed_out;
   if (size <= small || timeout == 0) status = function(handle, data, (size_t)size, 0);
   if (status == timed_out && timeout != 0) {
@@ -235,24 +252,43 @@ static PyObject *send_by(send_function *function, PyObject *const *args, Py_ssiz
     status = function(handle, data, (size_t)size, timeout);
     Py_END_ALLOW_THREADS
   }
-  return PyLong_FromLong(status);
+  return status;
 }
 
-/* (handle, timeout) -> bytes, or the status */
-static PyObject *receive_by(receive_function *function, PyObject *const *args, Py_ssize_t count) {
+/* (handle, timeout, bytes) -> status */
+static PyObject *send_by(send_function *function, PyObject *const *args, Py_ssize_t count) {
   void *handle;
   int64_t timeout;
+  char *data;
+  Py_ssize_t size;
+  if (count != 3) return PyErr_Format(PyExc_TypeError, "three arguments");
+  if (!handle_and_time(args, &handle, &timeout) || PyBytes_AsStringAndSize(args[2], &data, &size) != 0) return NULL;
+  return PyLong_FromLong(send_soon(function, handle, data, size, timeout));
+}
+
+/* The bytes; NULL without an exception: what *out_status says. */
+static PyObject *receive_soon(receive_function *function, void *handle, int64_t timeout, int32_t *out_status) {
   char buffer[buffer_size];
   size_t size = 0;
-  if (count != 2) return PyErr_Format(PyExc_TypeError, "two arguments");
-  if (!handle_and_time(args, &handle, &timeout)) return NULL;
   int32_t status = function(handle, buffer, sizeof buffer, &size, 0);
   if (status == timed_out && timeout != 0) {
     Py_BEGIN_ALLOW_THREADS
     status = function(handle, buffer, sizeof buffer, &size, timeout);
     Py_END_ALLOW_THREADS
   }
-  return status == ok ? PyBytes_FromStringAndSize(buffer, (Py_ssize_t)size) : PyLong_FromLong(status);
+  *out_status = status;
+  return status == ok ? PyBytes_FromStringAndSize(buffer, (Py_ssize_t)size) : NULL;
+}
+
+/* (handle, timeout) -> bytes, or the status */
+static PyObject *receive_by(receive_function *function, PyObject *const *args, Py_ssize_t count) {
+  void *handle;
+  int64_t timeout;
+  int32_t status;
+  if (count != 2) return PyErr_Format(PyExc_TypeError, "two arguments");
+  if (!handle_and_time(args, &handle, &timeout)) return NULL;
+  PyObject *data = receive_soon(function, handle, timeout, &status);
+  return data != NULL || status == ok ? data : PyLong_FromLong(status);
 }
 
 static PyObject *py_channel_send(PyObject *self, PyObject *const *args, Py_ssize_t count) {
@@ -271,6 +307,54 @@ static PyObject *py_queue_get(PyObject *self, PyObject *const *args, Py_ssize_t 
   (void)self;
   return receive_by(queue_get, args, count);
 }
+
+/* ---- connections --------------------------------------------------------------------------------------------------------------- */
+
+/* What is not bytes, not small, or not over soon is Python's: the methods that these call by name. */
+typedef struct {
+  PyObject_HEAD
+  void *readable, *writable; /* the channel, or NULL: closed, or not that way */
+} connection_object;
+
+static PyObject *connection_send(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+  void *channel = ((connection_object *)self)->writable;
+  char *data;
+  Py_ssize_t size;
+  if (channel != NULL && count == 1 && names == NULL && PyBytes_Check(args[0])) {
+    if (PyBytes_AsStringAndSize(args[0], &data, &size) != 0) return NULL;
+    if (size <= small && send_soon(channel_send, channel, data, size, 0) == ok) Py_RETURN_NONE;
+  }
+  return call_with(self, "_send_bytes", args, count, names);
+}
+
+static PyObject *connection_receive(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+  void *channel = ((connection_object *)self)->readable;
+  if (channel != NULL && count == 0 && names == NULL) {
+    int32_t status;
+    PyObject *data = receive_soon(channel_recv, channel, slice_ms, &status);
+    if (data != NULL || status == ok) return data;
+  }
+  return call_with(self, "_recv_bytes", args, count, names);
+}
+
+/* (channel to read or 0, channel to write or 0) */
+static PyObject *set_channels(PyObject *self, PyObject *args) {
+  unsigned long long readable, writable;
+  if (!PyArg_ParseTuple(args, "KK", &readable, &writable)) return NULL;
+  ((connection_object *)self)->readable = (void *)(uintptr_t)readable;
+  ((connection_object *)self)->writable = (void *)(uintptr_t)writable;
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef connection_methods[] = {
+    {"send_bytes", (PyCFunction)(void (*)(void))connection_send, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"recv_bytes", (PyCFunction)(void (*)(void))connection_receive, METH_FASTCALL | METH_KEYWORDS, NULL},
+    {"_set_channels", set_channels, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyType_Slot connection_slots[] = {{Py_tp_methods, connection_methods}, {0, NULL}};
+static PyType_Spec connection_spec = {"kith._speed.Connection", sizeof(connection_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                      connection_slots};
 
 /* ---- the module ---------------------------------------------------------------------------------------------------------------- */
 
@@ -307,7 +391,10 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *spec) {
 PyMODINIT_FUNC PyInit__speed(void) {
   PyObject *module = PyModule_Create(&definition);
   if (module == NULL) return NULL;
-  if (add_type(module, "Lock", &lock_spec) == 0 && add_type(module, "Value", &value_spec) == 0) return module;
+  if (add_type(module, "Lock", &lock_spec) == 0 && add_type(module, "Value", &value_spec) == 0 &&
+      add_type(module, "Connection", &connection_spec) == 0) {
+    return module;
+  }
   Py_DECREF(module);
   return NULL;
 }

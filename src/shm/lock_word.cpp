@@ -108,7 +108,9 @@ kith_status contender::acquire() {
   }
 }
 
-kith_status acquire_again(lock_state& lock) {
+}  // namespace
+
+kith_status lock_acquire_again(lock_state& lock) {
   if ((lock.options.load(std::memory_order_relaxed) & lock_recursive) == 0) return KITH_E_DEADLOCK;
   const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
   if (depth >= UINT32_MAX) return KITH_E_LIMIT;
@@ -116,11 +118,9 @@ kith_status acquire_again(lock_state& lock) {
   return KITH_OK;
 }
 
-}  // namespace
-
 kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience& limits) {
   (void)platform::self();  // for lock_try_fast
-  if (lock_held_by_me(lock)) return acquire_again(lock);
+  if (lock_held_by_me(lock)) return lock_acquire_again(lock);
   const auto take_free = [&] {
     return lock.word.load(std::memory_order_relaxed) == 0 && lock_try_fast(lock);
   };

@@ -87,6 +87,9 @@ inline bool lock_held_by_me(const lock_state& lock) {
   return lock.holder.load(std::memory_order_relaxed) == thread_token(self);
 }
 
+// Of the lock that the calling thread holds.
+kith_status lock_acquire_again(lock_state& lock);
+
 void lock_wake_one(lock_state& lock, wait_area& area);
 
 // All of a release but the wake. `wake`: somebody may sleep, and lock_wake_one is to be called.

@@ -30,7 +30,20 @@ def Pipe(duplex=True):
     return Connection(a, writable=duplex), Connection(b, readable=duplex)
 
 
-class Connection:
+class _SlowConnection:
+    """What speed.c has in C: the common path, and the names of what does the rest."""
+
+    def _set_channels(self, readable, writable):
+        pass
+
+    def send_bytes(self, buf, offset=0, size=None, timeout=None):
+        self._send_bytes(buf, offset, size, timeout)
+
+    def recv_bytes(self, maxlength=None, timeout=None):
+        return self._recv_bytes(maxlength, timeout)
+
+
+class Connection(_ffi.speed.Connection if _ffi.speed is not None else _SlowConnection):
     """An end of a channel: whole messages, in order."""
 
     def __init__(self, handle, readable=True, writable=True):
@@ -42,6 +55,8 @@ class Connection:
         self._readable = readable
         self._writable = writable
         self._buffers = []
+        value = handle.value if isinstance(handle, Handle) and handle.value is not None else 0
+        self._set_channels(value if readable else 0, value if writable else 0)
 
     def __getstate__(self):
         self._check_open()
@@ -59,7 +74,7 @@ class Connection:
             data = dumps(obj)
         self._send(value, data, len(data), timeout)
 
-    def send_bytes(self, buf, offset=0, size=None, timeout=None):
+    def _send_bytes(self, buf, offset=0, size=None, timeout=None):
         """Sends what a buffer holds, as one message."""
         value = self._check_writable()
         if type(buf) is bytes and offset == 0 and size is None:
@@ -107,7 +122,7 @@ class Connection:
         """Receives an object."""
         return loads(self._recv(self._check_readable(), timeout))
 
-    def recv_bytes(self, maxlength=None, timeout=None):
+    def _recv_bytes(self, maxlength=None, timeout=None):
         """Receives a message of bytes."""
         value = self._check_readable()
         if maxlength is not None and maxlength < 0:
@@ -222,6 +237,7 @@ class Connection:
 
     def close(self):
         # It closes with its last user: it may be on its way to somebody.
+        self._set_channels(0, 0)
         self._handle = None
 
     def __enter__(self):

@@ -213,7 +213,7 @@ else:
             SynchronizedBase.__init__(self, obj, lock)
             code = _fast_code(type(obj))
             if code is not None and type(self._lock) is _BorrowedRLock:
-                self._set_place(self._lock._value, ctypes.addressof(obj), code)
+                self._set_place(self._lock, self._lock._value, ctypes.addressof(obj), code)
 
         def _get(self):
             with self._lock:
