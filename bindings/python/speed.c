@@ -266,18 +266,22 @@ static PyObject *send_by(send_function *function, PyObject *const *args, Py_ssiz
   return PyLong_FromLong(send_soon(function, handle, data, size, timeout));
 }
 
-/* The bytes; NULL without an exception: what *out_status says. */
-static PyObject *receive_soon(receive_function *function, void *handle, int64_t timeout, int32_t *out_status) {
-  char buffer[buffer_size];
+/* The bytes, by way of the buffer; NULL without an exception: what *out_status says. */
+static PyObject *receive_into(receive_function *function, void *handle, int64_t timeout, char *buffer, size_t capacity, int32_t *out_status) {
   size_t size = 0;
-  int32_t status = function(handle, buffer, sizeof buffer, &size, 0);
+  int32_t status = function(handle, buffer, capacity, &size, 0);
   if (status == timed_out && timeout != 0) {
     Py_BEGIN_ALLOW_THREADS
-    status = function(handle, buffer, sizeof buffer, &size, timeout);
+    status = function(handle, buffer, capacity, &size, timeout);
     Py_END_ALLOW_THREADS
   }
   *out_status = status;
   return status == ok ? PyBytes_FromStringAndSize(buffer, (Py_ssize_t)size) : NULL;
+}
+
+static PyObject *receive_soon(receive_function *function, void *handle, int64_t timeout, int32_t *out_status) {
+  char buffer[buffer_size];
+  return receive_into(function, handle, timeout, buffer, sizeof buffer, out_status);
 }
 
 /* (handle, timeout) -> bytes, or the status */
@@ -306,6 +310,21 @@ static PyObject *py_queue_put(PyObject *self, PyObject *const *args, Py_ssize_t 
 static PyObject *py_queue_get(PyObject *self, PyObject *const *args, Py_ssize_t count) {
   (void)self;
   return receive_by(queue_get, args, count);
+}
+
+/* (handle, timeout, address, capacity) -> bytes, or the status */
+static PyObject *py_queue_get_into(PyObject *self, PyObject *const *args, Py_ssize_t count) {
+  void *handle, *buffer;
+  int64_t timeout;
+  int32_t status;
+  (void)self;
+  if (count != 4) return PyErr_Format(PyExc_TypeError, "four arguments");
+  if (!handle_and_time(args, &handle, &timeout)) return NULL;
+  buffer = PyLong_AsVoidPtr(args[2]);
+  const size_t capacity = PyLong_AsSize_t(args[3]);
+  if (PyErr_Occurred()) return NULL;
+  PyObject *data = receive_into(queue_get, handle, timeout, buffer, capacity, &status);
+  return data != NULL || status == ok ? data : PyLong_FromLong(status);
 }
 
 /* ---- connections --------------------------------------------------------------------------------------------------------------- */
@@ -377,6 +396,7 @@ static PyMethodDef methods[] = {
     {"channel_recv", (PyCFunction)(void (*)(void))py_channel_recv, METH_FASTCALL, NULL},
     {"queue_put", (PyCFunction)(void (*)(void))py_queue_put, METH_FASTCALL, NULL},
     {"queue_get", (PyCFunction)(void (*)(void))py_queue_get, METH_FASTCALL, NULL},
+    {"queue_get_into", (PyCFunction)(void (*)(void))py_queue_get_into, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_speed", NULL, -1, methods, NULL, NULL, NULL, NULL};

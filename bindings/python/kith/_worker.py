@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
 """What the workers of kith.multiprocessing.Pool do, and what they send back."""
+import ctypes
 import itertools
 import struct
 import traceback
 
+from . import _ffi
 from .multiprocessing.queues import _Items, _pickled
 from .multiprocessing.reduction import loads
 
 # Before each task and each result: the job, and which part of it; of a task also the size of its function's pickle. So a task that cannot be
 # read still has a name.
 head = struct.Struct("=qqq")
+
+# What each worker has in shared memory: the task that it is doing, or zeroes. Tasks with larger arguments have these in memory of their own.
+SLOT = 1 << 20
+LARGEST_ARGUMENTS = SLOT // 2
 
 
 class RemoteTraceback(Exception):
@@ -84,20 +90,45 @@ def _pickled_result(result):
         return _pickled((False, MaybeEncodingError(e, result[1])))
 
 
-def work(tasks, results, initializer, initargs, most_tasks, doing, index):
+class Slot:
+    """The place of one worker in the memory that it shares with the pool. A task is written there before it is taken from the queue, so none is
+    lost unnoticed: but for one with a function of which the pickle is larger than a slot."""
+
+    def __init__(self, memory, index):
+        address = _ffi.quick.memory_data(memory.value) + index * SLOT
+        self.place = (ctypes.c_char * SLOT).from_address(address)
+        self._memory = memory
+        self._doing = (ctypes.c_int64 * 2).from_address(address)
+
+    def clear(self):
+        self._doing[:] = 0, -1
+
+    def take(self, tasks):
+        """The next task; empty: there will be no more."""
+        data = tasks.get_into(self.place, None)
+        if len(data) > SLOT:
+            self._doing[:] = head.unpack_from(data)[:2]
+        return data
+
+    def doing(self):
+        """The job and its part. A worker that was killed while it took a task may have left a half, whose part is -1: that task is still there."""
+        job, part = self._doing
+        return (job, part) if job > 0 and part >= 0 else None
+
+
+def work(tasks, results, initializer, initargs, most_tasks, slots, index):
     tasks, results = _Items(tasks), _Items(results)
+    slot = Slot(slots, index)
     if initializer is not None:
         initializer(*initargs)
     done = 0
     while most_tasks is None or done < most_tasks:
-        data = tasks.get(None)
+        data = slot.take(tasks)
         if not data:
             break
-        # Should this process die now, that is the task which is lost.
-        doing[2 * index], doing[2 * index + 1], _ = head.unpack_from(data)
         result = _run(data)
         results.put(data[:head.size] + _pickled_result(result), None)
-        doing[2 * index] = 0
+        slot.clear()
         data = result = None
         done += 1
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Nobody hangs because somebody died."""
+import functools
 import multiprocessing as standard
 import os
 import queue
+import random
 import signal
 import unittest
 
@@ -36,6 +38,32 @@ def take_a_task(tasks, taken):
 
 def end_now(code):
     os._exit(code)
+
+
+def end_and_forget(code, _):
+    end_now(code)
+
+
+def die_after(method):
+    """For a worker: it dies when it has done that to a queue."""
+    from kith.multiprocessing.queues import _Items
+    original = getattr(_Items, method)
+
+    def last(*args):
+        original(*args)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(_Items, method, last)
+
+
+def kill_one(pool):
+    """One that is there."""
+    for worker in list(pool._core.workers):
+        try:
+            os.kill(worker.pid, signal.SIGKILL)
+            return
+        except (AttributeError, TypeError, ValueError, OSError):
+            continue  # it ends already, or is about to be there
 
 
 def square(x):
@@ -176,6 +204,55 @@ class Deaths(unittest.TestCase):
             with self.assertRaises(kith.WorkerDied):
                 doomed.get(timeout=LONG)
             self.assertEqual(pool.map(square, range(20)), [x * x for x in range(20)])
+
+    def test_worker_of_a_pool_killed_between_two_steps(self):
+        with mp.Pool(1, die_after, ("get_into",)) as pool:  # it has taken the task, and done nothing else
+            for _ in range(2):
+                with self.assertRaises(kith.WorkerDied):
+                    pool.apply_async(square, (3,)).get(timeout=LONG)
+        with mp.Pool(1, die_after, ("put",)) as pool:  # it has put the result, and not said that it does nothing now
+            self.assertEqual(pool.map_async(square, [3, 4], chunksize=1).get(timeout=LONG), [9, 16])
+
+    def test_workers_of_a_pool_killed_at_any_moment(self):
+        # Each task is answered once, by its result or by the death of its worker, wherever that was: between two tasks, too.
+        tasks, kills, rest = 40_000, 10, random.Random(7)
+        died = 0
+        with mp.Pool(2) as pool:
+            results = pool.imap_unordered(square, range(tasks))
+            answered = set()
+            next_kill = 200
+            for count in range(tasks):
+                try:
+                    answered.add(results.next(timeout=LONG))
+                except kith.WorkerDied:
+                    died += 1
+                if count >= next_kill and kills > 0:
+                    kills -= 1
+                    next_kill = count + rest.randrange(1000, 4000)
+                    kill_one(pool)
+            with self.assertRaises(StopIteration):
+                results.next(timeout=LONG)
+        self.assertEqual(len(answered) + died, tasks)
+        self.assertLessEqual(answered, {x * x for x in range(tasks)})
+        self.assertLessEqual(died, 10)
+
+    def test_arguments_that_are_none_fail_a_map(self):
+        with mp.Pool(1) as pool:
+            for size in (1, 2):
+                with self.assertRaises(TypeError):
+                    pool.starmap_async(pow, [(1, 2), 3, (4, 5)], chunksize=size).get(timeout=LONG)
+
+    def test_large_tasks_of_a_pool(self):
+        with mp.Pool(1) as pool:
+            for size in (1 << 19, 1 << 20, (1 << 20) + 1, 5 << 20):
+                self.assertEqual(pool.apply(len, (b"x" * size,)), size)
+                self.assertEqual(pool.apply(functools.partial(len, b"x" * size)), size)
+            doomed = pool.apply_async(functools.partial(end_now, 3), (), {"unused": b"x" * (2 << 20)})
+            with self.assertRaises(TypeError):
+                doomed.get(timeout=LONG)
+            doomed = pool.apply_async(end_and_forget, (3, b"x" * (2 << 20)))
+            with self.assertRaises(kith.WorkerDied):
+                doomed.get(timeout=LONG)
 
     def test_party_of_a_barrier(self):
         barrier = mp.Barrier(3)

@@ -8,13 +8,13 @@ import time
 
 from .. import _depot, _ffi
 from .._errors import WorkerDied
-from .._worker import MaybeEncodingError, RemoteTraceback, head as _head, map_chunk as _map_chunk, Mapper as _Mapper, starmap_chunk as _starmap_chunk, work as _work
+from .._worker import (LARGEST_ARGUMENTS, SLOT, MaybeEncodingError, RemoteTraceback, Slot, head as _head, map_chunk as _map_chunk, Mapper as _Mapper,
+                       starmap_chunk as _starmap_chunk, work as _work)
 from . import TimeoutError, util
 from .._connection import wait
 from .._process import Process
 from .queues import _Items, _pickled, _CAPACITY
 from .reduction import dumps as _plain_dumps, loads
-from .sharedctypes import RawArray
 from .synchronize import Event
 from .._handle import Handle, carrying
 
@@ -62,6 +62,10 @@ class ApplyResult:
             return self._value
         raise self._value
 
+    def _has(self, part):
+        """Whether that part was answered."""
+        return self._event.is_set()
+
     def _set(self, part, success, value):
         self._success, self._value = success, value
         self._finish()
@@ -85,11 +89,16 @@ class MapResult(ApplyResult):
         self._value = [None] * length
         self._chunksize = chunksize
         self._left = -(-length // chunksize) if length else 0
+        self._answered = bytearray(self._left)
         if self._left == 0:
             self._event.set()
             core.end_job(self._job)
 
+    def _has(self, part):
+        return self._answered[part]
+
     def _set(self, part, success, value):
+        self._answered[part] = True
         if success and self._success:
             if self._chunksize == 1:
                 self._value[part] = value
@@ -101,6 +110,12 @@ class MapResult(ApplyResult):
         self._left -= 1
         if self._left == 0:
             self._finish()
+
+    def _set_length(self, length):
+        """So many parts there are: those behind will not come, as making one has failed."""
+        core = self._core
+        for part in range(length, len(self._answered)):
+            core.set_result(self._job, part, False, None)
 
 
 class IMapIterator:
@@ -141,6 +156,9 @@ class IMapIterator:
         self._items.append((success, value))
         self._index += 1
 
+    def _has(self, part):
+        return part < self._index or part in self._early
+
     def _set(self, part, success, value):
         with self._condition:
             self._early[part] = success, value
@@ -164,8 +182,20 @@ class IMapIterator:
 class IMapUnorderedIterator(IMapIterator):
     """Results as they come."""
 
+    def __init__(self, core):
+        self._first = 0  # that was not answered
+        self._later = set()  # parts that were
+        super().__init__(core)
+
+    def _has(self, part):
+        return part < self._first or part in self._later
+
     def _set(self, part, success, value):
         with self._condition:
+            self._later.add(part)
+            while self._first in self._later:
+                self._later.remove(self._first)
+                self._first += 1
             self._add(success, value)
             self._condition.notify()
             self._look_for_end()
@@ -188,9 +218,10 @@ class _Core:
         self.task_handle, self.result_handle = _new_queue(), _new_queue()
         self.tasks, self.results = _Items(self.task_handle), _Items(self.result_handle)
         self.worker_arguments = (self.task_handle, self.result_handle, initializer, initargs, most_tasks)
-        self.doing = RawArray("q", 2 * processes)
+        self.slots = Handle.create("memory", SLOT * processes, _ffi.options(_ffi.Flags, flags=_ffi.MEMORY_LAZY))
         self.workers = [None] * processes
         self.changed = Event()  # the state, or that there are no jobs any more
+        self.answers = threading.RLock()  # a callback may submit what fails at once
         self.lock = threading.Lock()
         self.to_feed = collections.deque()
         self.feeds = threading.Condition(self.lock)
@@ -206,7 +237,7 @@ class _Core:
         """False: there was no room in time. A task that cannot be pickled has failed."""
         try:
             function, arguments = task
-            data = b"".join((_head.pack(job, part, len(function)), function, _pickled(arguments)))
+            data = b"".join((_head.pack(job, part, len(function)), function, _pickled(arguments, LARGEST_ARGUMENTS)))
         except Exception as e:
             self.set_result(job, part, False, e)
             return True
@@ -254,9 +285,11 @@ class _Core:
             set_length(part + 1)
 
     def set_result(self, job, part, success, value):
-        found = self.jobs.get(job)
-        if found is not None:
-            found._set(part, success, value)
+        with self.answers:
+            found = self.jobs.get(job)
+            # It may have been answered: when its worker died between two steps, see reap().
+            if found is not None and not found._has(part):
+                found._set(part, success, value)
 
     def end_job(self, job):
         self.jobs.pop(job, None)
@@ -268,7 +301,10 @@ class _Core:
             data = self.results.get(None)
             if not data:
                 return
-            job, part, _ = _head.unpack_from(data)
+            job, part, number = _head.unpack_from(data)
+            if job < 0:
+                self.set_result(-job, part, False, WorkerDied(f"the worker ended with exit code {number} in the middle of the task"))
+                continue
             try:
                 success, value = loads(memoryview(data)[_head.size:])
             except Exception as e:
@@ -281,8 +317,8 @@ class _Core:
     def fill(self):
         for index, worker in enumerate(self.workers):
             if worker is None:
-                self.doing[2 * index] = 0
-                worker = Process(target=_work, args=(*self.worker_arguments, self.doing, index), daemon=True)
+                Slot(self.slots, index).clear()
+                worker = Process(target=_work, args=(*self.worker_arguments, self.slots, index), daemon=True)
                 worker.name = worker.name.replace("Process", "PoolWorker")
                 worker.start()
                 self.workers[index] = worker
@@ -291,9 +327,10 @@ class _Core:
         for index, worker in enumerate(self.workers):
             if worker is None or worker.exitcode is None:
                 continue
-            job, part = self.doing[2 * index], self.doing[2 * index + 1]
-            if job:
-                self.set_result(job, part, False, WorkerDied(f"the worker ended with exit code {worker.exitcode} in the middle of the task"))
+            doing = Slot(self.slots, index).doing()
+            if doing is not None:
+                # Behind its result, if it has still put one: then this changes nothing.
+                self.results.put(_head.pack(-doing[0], doing[1], worker.exitcode), None)
             worker.close()
             self.workers[index] = None
 
@@ -401,7 +438,7 @@ class Pool:
         if items:
             single = _star_parts if mapper is _starmap_chunk else _single_parts
             parts = single(func, items) if chunksize == 1 else _parts(mapper, func, items, chunksize)
-            self._core.submit_many(result._job, parts, None)
+            self._core.submit_many(result._job, parts, result._set_length)
         return result
 
     def imap(self, func, iterable, chunksize=1):
