@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds the wheel: the package, the shared library, and the module that makes it fast.
+"""Builds the wheel: the package, the shared library, the module that makes it fast, and kith-host, which runs functions of C libraries.
 
     build_wheel.py [--library FILE] [--out FOLDER]
 
-The library is KITH_LIBRARY, or what the release preset has built; the module lies beside it. No network is needed: setuptools must be there.
+The library is KITH_LIBRARY, or what the release preset has built; the others lie beside it. No network is needed: setuptools must be there.
 """
 import argparse
 import os
@@ -17,6 +17,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAMES = {"win32": "kith.dll", "darwin": "libkith.dylib"}
+HOST = "kith-host.exe" if sys.platform == "win32" else "kith-host"
 
 
 def tag():
@@ -29,9 +30,10 @@ def copy_sources(to, library):
         shutil.copy(HERE / name, to)
     shutil.copytree(HERE / "kith", to / "kith", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(library.resolve(), to / "kith" / NAMES.get(sys.platform, "libkith.so"))
-    fast = library.resolve().parent / "_kith_speed.abi3.so"
-    if fast.exists():
-        shutil.copy(fast, to / "kith")
+    for name in ("_kith_speed.abi3.so", HOST):
+        beside = library.resolve().parent / name
+        if beside.exists():
+            shutil.copy(beside, to / "kith")
 
 
 # bdist_wheel takes a package without extension modules for one without binaries: it is told the tag.

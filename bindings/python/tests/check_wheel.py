@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Builds the wheel, installs it into a fresh virtual environment without network, and runs the first example of the README there."""
+"""Builds the wheel, installs it into a fresh virtual environment without network, and runs there the first example of the README, and a C
+function by the kith-host of the wheel."""
 import importlib.util
 import os
 import pathlib
@@ -22,6 +23,17 @@ def builder():
     return None
 
 
+def run_native(python, library, environment):
+    """The example with a C function, by what lies beside the library. None: that function is not built."""
+    built = pathlib.Path(os.environ.get("KITH_LIBRARY", "")).parent / "examples"
+    squares = next(iter(built.glob("squares.*")), None) if built.is_dir() else None
+    if squares is None:
+        return None
+    example = FOLDER.parent.parent.parent / "examples" / "seed_native.py"
+    environment = {**{name: value for name, value in environment.items() if name != "KITH_HOST"}, "PATH": "/nowhere"}
+    return subprocess.run([python, example, library, squares], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
 def main():
     python = builder()
     if python is None or importlib.util.find_spec("ensurepip") is None:
@@ -40,11 +52,16 @@ def main():
         done = subprocess.run([inside, folder / "example.py"], env=plain, cwd=folder, stdout=subprocess.PIPE, check=True)
         lines = done.stdout.decode().splitlines()
         where = subprocess.run([inside, "-c", "import kith._ffi; print(kith._ffi.library_path)"], env=plain, cwd=folder, stdout=subprocess.PIPE, check=True)
+        library = where.stdout.decode().strip()
+        native = run_native(inside, library, plain)
     if lines != ["Result(in main program): [1, 4, 9, 16]", "Sum of squares(in main program): 30"]:
         print("the example of the README printed", lines)
         return 1
-    if not where.stdout.decode().startswith(str(folder)):
-        print("another library was used:", where.stdout.decode())
+    if not library.startswith(str(folder)):
+        print("another library was used:", library)
+        return 1
+    if native is not None and native.returncode != 0:
+        print("a C function was not run:", native.stdout.decode())
         return 1
     print("OK:", os.path.basename(wheel))
     return 0

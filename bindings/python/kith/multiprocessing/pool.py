@@ -36,6 +36,9 @@ def dumps(function):
 class ApplyResult:
     """A result that will be there."""
 
+    def __class_getitem__(cls, _):  # for type hints
+        return cls
+
     def __init__(self, core, callback=None, error_callback=None):
         self._event = threading.Event()
         self._job = next(_job_numbers)

@@ -142,6 +142,9 @@ class Queue:
 
     _flags = 0
 
+    def __class_getitem__(cls, _):  # for type hints
+        return cls
+
     def __init__(self, maxsize=0):
         if maxsize <= 0:
             maxsize = 0x7fffffff
@@ -320,6 +323,9 @@ class JoinableQueue(Queue):
 
 class SimpleQueue:
     """A queue whose put waits when the shared memory is full."""
+
+    def __class_getitem__(cls, _):  # for type hints
+        return cls
 
     def __init__(self):
         self.__setstate__(Handle.create("queue", _ffi.options(QueueOptions, capacity=_CAPACITY)))
