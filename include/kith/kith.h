@@ -1579,6 +1579,155 @@ typedef struct kith_peer {
  * Returns: KITH_OK; KITH_E_MOVED; KITH_E_INVALID. Threads: any. Platforms: macOS and Windows name the pid as it was at the connect, too. Since: 0.1 */
 KITH_API kith_status kith_channel_peer(kith_channel *channel, kith_peer *out);
 
+/* ==== names ========================================================================================================= */
+
+/* Memory, arrays, values, locks, semaphores, conditions, events, barriers, queues and broadcasts can have a name by which processes that are
+ * not relatives meet at one object. Each user has names of his own, and each kind: a lock and an array may have the same name. Endpoints have names, too,
+ * and live as long as their process: see kith_endpoint_listen.
+ *
+ * Nobody owns a named object. It lives as long as any process uses it, whoever made it, and is gone with the last one, also when all are killed. What
+ * is left of the memory when all were killed is seen by nobody, and is removed by the next process that creates a named object, or by kith_collect. With
+ * KITH_NAME_PERSISTENT it lives on without users, until kith_name_remove. An object that is not finished, because its creator died, does not exist.
+ *
+ * A named object is used as any other: it can be given to children and sent through channels, and who got it so is a user of it as well. A child by
+ * KITH_START_FORK, or by a plain fork(), has the memory, but is no user.
+ *
+ * Where the memory of others cannot shrink under us, that of named objects can all the same: every process of this user may open the file that it
+ * is (POSIX). Who must be safe from processes of his own user meets them at an endpoint. */
+
+/* kith_naming.flags */
+enum {
+  KITH_NAME_CREATE = 1,      /* make it if there is none */
+  KITH_NAME_OPEN = 2,        /* open what there is. Together with CREATE: whichever is to be done */
+  KITH_NAME_PERSISTENT = 4,  /* it lives on without users, at most until the machine starts anew where names lie in memory, as on Linux */
+  KITH_NAME_OTHERS_READ = 8, /* other users may open it, for reading only: of memory. POSIX */
+  KITH_NAME_OTHERS_USE = 16  /* other users may open it and use it as you do, but not remove it: they must be trusted with all that is in it,
+                                and not to shrink it. POSIX */
+};
+
+/* What to open or create. PERSISTENT and OTHERS_... are for who creates it, and need CREATE. */
+typedef struct kith_naming {
+  uint32_t struct_size; /* sizeof(kith_naming) */
+  uint32_t flags;       /* KITH_NAME_CREATE, KITH_NAME_OPEN, or both; and the others */
+  const char *name;     /* 1 to 4,096 bytes of UTF-8 */
+  const char *user;     /* whose name, written as in kith_endpoint_options; NULL: this user's. Another one's can only be opened */
+} kith_naming;
+
+/* Opens or creates memory of that name. Size and options count for who creates; who opens must name the size that it has, or 0 for whatever
+ * it has (with KITH_NAME_OPEN alone). KITH_MEMORY_READ_ONLY_SHARE has no meaning for a name. Memory of another user that may only be read is mapped so: who writes to it ends by a fault.
+ * *out_created (may be NULL) is 1 if this call has created it, 0 if it was there. What has just been created is zeroed for all, and seen by nobody before.
+ * Returns: KITH_OK; KITH_E_EXISTS (CREATE alone, and it is there); KITH_E_NOT_FOUND (OPEN alone, and there is none); KITH_E_MISMATCH (it is of another
+ * type or size, or of another version of kith); KITH_E_DENIED (what lies there is not ours: a link, another user's file; or that user
+ * does not let us); KITH_E_TIMEOUT (a process that is stopped has held up all names for 5 seconds); KITH_E_INVALID (naming or out NULL, neither CREATE nor
+ * OPEN, a name that is empty or too long, no such user, CREATE among the names of another user, PERSISTENT or OTHERS_... without CREATE,
+ * size 0 with CREATE, COMMIT together with LAZY); KITH_E_UNSUPPORTED (an unknown flag; READ_ONLY_SHARE; OTHERS_... or another user on Windows; an object of processes in another
+ * pid namespace); KITH_E_TOO_LARGE; KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Platforms: POSIX: a child by a plain fork() keeps it from being removed for as long as it lives, or until it closes the
+ * handle; the memory is a file in /dev/shm or /tmp, and so is bounded by the size of that. Windows: names are those of a session, so a service and a program on the desktop do not meet by
+ * them. Since: 0.1 */
+KITH_API kith_status kith_memory_open_named(const kith_naming *naming, size_t size, const kith_memory_options *options, kith_memory **out,
+                                            int32_t *out_created);
+
+/* The same for an array. Who opens with KITH_NAME_OPEN alone may leave the count, or type and count, 0: whatever it has.
+ * Returns: as kith_memory_open_named; KITH_E_INVALID also as kith_array_create, and for KITH_NAME_OTHERS_READ without OTHERS_USE.
+ * Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_array_open_named(const kith_naming *naming, kith_type type, size_t count, const kith_array_options *options,
+                                           kith_array **out, int32_t *out_created);
+
+/* The same for a value. *initial, if there is one, is what it is created with; who opens it finds what it has.
+ * Returns: as kith_array_open_named. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_value_open_named(const kith_naming *naming, kith_type type, const void *initial, const kith_value_options *options,
+                                           kith_value **out, int32_t *out_created);
+
+/* The same for a lock. The options are for who creates it.
+ * Returns: as kith_array_open_named. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_lock_open_named(const kith_naming *naming, const kith_lock_options *options, kith_lock **out, int32_t *out_created);
+
+/* The same for a semaphore. Who opens must agree about KITH_SEMAPHORE_SIGNAL and, without that, about the number of permits; with KITH_NAME_OPEN alone
+ * `initial` may be 0: whatever it has. What it counts is not changed by opening.
+ * Returns: as kith_array_open_named; KITH_E_INVALID also as kith_semaphore_create. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_semaphore_open_named(const kith_naming *naming, uint32_t initial, const kith_semaphore_options *options,
+                                               kith_semaphore **out, int32_t *out_created);
+
+/* The same for a condition.
+ * Returns: as kith_array_open_named. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_condition_open_named(const kith_naming *naming, const kith_condition_options *options, kith_condition **out,
+                                               int32_t *out_created);
+
+/* The same for an event. The options are for who creates it.
+ * Returns: as kith_array_open_named. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_event_open_named(const kith_naming *naming, const kith_event_options *options, kith_event **out, int32_t *out_created);
+
+/* The same for a barrier. With KITH_NAME_OPEN alone `parties` may be 0: whatever it has.
+ * Returns: as kith_array_open_named; KITH_E_INVALID also as kith_barrier_create. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_barrier_open_named(const kith_naming *naming, uint32_t parties, const kith_barrier_options *options, kith_barrier **out,
+                                             int32_t *out_created);
+
+/* The same for a queue. Who opens must agree about KITH_QUEUE_TASKS, and about the capacity unless that is 0 in its options; options NULL: whatever it has.
+ * Returns: as kith_array_open_named; KITH_E_INVALID also as kith_queue_create. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_queue_open_named(const kith_naming *naming, const kith_queue_options *options, kith_queue **out, int32_t *out_created);
+
+/* The same for a broadcast. Who opens must agree about KITH_BROADCAST_HOLD, and about sizes and numbers that are not 0 in its options; options NULL: whatever it has.
+ * Returns: as kith_array_open_named; KITH_E_INVALID also as kith_broadcast_create. Lifetime: *out is yours. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_broadcast_open_named(const kith_naming *naming, const kith_broadcast_options *options, kith_broadcast **out,
+                                               int32_t *out_created);
+
+/* Takes persistence away from the object of this user that has that name: it goes at once if nobody uses it, else with its last user. One that
+ * is not persistent goes with its last user anyway. `kind` is KITH_OBJECT_MEMORY, _ARRAY, _VALUE, _LOCK, _SEMAPHORE, _CONDITION, _EVENT, _BARRIER, _QUEUE or
+ * _BROADCAST.
+ * Returns: KITH_OK; KITH_E_NOT_FOUND; KITH_E_DENIED (what lies there is not ours); KITH_E_TIMEOUT (as kith_memory_open_named); KITH_E_MISMATCH (it is of another version of
+ * kith, and used); KITH_E_INVALID (another kind; a name that is empty or too long); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_name_remove(int32_t kind, const char *name);
+
+/* What names there were at a moment. */
+typedef struct kith_names kith_names;
+
+typedef struct kith_name_info {
+  uint32_t struct_size;   /* sizeof(kith_name_info), set by you */
+  int32_t kind;           /* KITH_OBJECT_...; KITH_OBJECT_ENDPOINT for an endpoint */
+  uint32_t flags;         /* KITH_NAME_PERSISTENT, KITH_NAME_OTHERS_... */
+  kith_type type;         /* of an array or value; else 0 */
+  const char *name;       /* until kith_names_close */
+  int64_t size;           /* bytes of memory, of all elements of an array, of a value; else 0 */
+  int64_t element_size;   /* of an array or value; else 0 */
+  const int64_t *users;   /* pids of the living processes that use it, each once, at most 256; of an endpoint: of the one that listens, if it is known.
+                             Until kith_names_close */
+  size_t user_count;      /* how many pids there are in `users` */
+  int64_t owner_pid;      /* who holds its lock: of a lock, array or value; 0: nobody */
+  int64_t owner_held_ms;  /* how long, as far as anybody has watched: see kith_owner */
+  int64_t waiting;        /* how many threads wait. Exact for a condition and a barrier; for others 1 (there may be some) or 0; -1: not told */
+  int64_t used;           /* queue, broadcast: bytes of the ring that are in use; semaphore: permits that are held, with KITH_SEMAPHORE_SIGNAL those that can
+                             be had; barrier: as `waiting`; event: 1 if it is set; else 0 */
+  int64_t capacity;       /* queue, broadcast: bytes of the ring; semaphore: permits, with KITH_SEMAPHORE_SIGNAL the maximum; barrier: parties; event: 1; else 0 */
+  int32_t stale;          /* 1: left by a crash of all users; nobody sees it any more, and kith_collect removes it */
+  int32_t reserved;
+} kith_name_info;
+
+/* Lists the named objects and endpoints of this user: a snapshot. Objects that are left over are among them. Nobody is held up, and nothing is changed.
+ * Returns: KITH_OK, also when there are none; KITH_E_DENIED (the place of the names is not ours); KITH_E_TIMEOUT (as kith_memory_open_named); KITH_E_INVALID;
+ * KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Lifetime: *out is yours. Threads: any. Platforms: Windows: those of this session, and persistent ones. Since: 0.1 */
+KITH_API kith_status kith_names_list(kith_names **out);
+
+/* Tells how many there are. Returns: the number; 0 when the handle is NULL or closed. Threads: any. Since: 0.1 */
+KITH_API size_t kith_names_count(const kith_names *names);
+
+/* Tells about one of them. Set out->struct_size before; a field that your header does not have is left out.
+ * Returns: KITH_OK; KITH_E_NOT_FOUND (index is not less than kith_names_count); KITH_E_INVALID (out NULL, or too small). Lifetime: the pointers in *out until
+ * kith_names_close. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_names_at(const kith_names *names, size_t index, kith_name_info *out);
+
+/* Lets go of the list. Threads: any; never blocks. Since: 0.1 */
+KITH_API void kith_names_close(kith_names *names);
+
+/* Removes what a crash of all users has left of the names of this user, endpoints included; never what lives, never what is persistent. The first
+ * creation of a named object in a process does the same.
+ * *out_removed (may be NULL) is how many objects and endpoints were removed.
+ * Returns: KITH_OK; KITH_E_DENIED; KITH_E_TIMEOUT (as kith_memory_open_named); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Threads: any. Since: 0.1 */
+KITH_API kith_status kith_collect(size_t *out_removed);
+
 /* ==== waiting for many ============================================================================================== */
 
 enum {
