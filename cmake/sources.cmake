@@ -4,11 +4,11 @@
 
 set(shared
   array barrier boot_reader boot_writer broadcast channel channel_flags channel_large channel_many channel_object channel_poll channel_reception channel_send channel_turn channel_wait
-  channel_zero_copy child child_stdio communicate condition connect endpoint entry environment event handshake handshake_out host lock lock_wait memory mutex object
+  channel_zero_copy child child_stdio communicate condition connect endpoint entry environment event handshake handshake_out host lock lock_wait memory mutex named names object
   object_transfer options os_handle parent peer pipe_wait poll pool pool_answers pool_calls pool_give pool_map pool_order pool_tasks pool_workers process queue reader readiness segment_object semaphore sha256 share status stream_object value version wait_any waiting
   worker worker_loop)
-set(shm barrier broadcast broadcast_reader condition element event lock_word patience poll_flag pool_lane queue ring segment semaphore shared_bias)
-set(posix caller error foreign fork handle library listener parcel pipe process runtime_folder stdio stream supervisor system tree wait_many)
+set(shm barrier broadcast broadcast_reader condition element event lock_word name_card patience poll_flag pool_lane queue ring segment semaphore shared_bias)
+set(posix caller error foreign fork handle library listener name_place parcel pipe process runtime_folder stdio stream supervisor system tree wait_many)
 set(win32
   access_rules bell caller command_line environment_block error exit fence foreign fork handle identity library listener memory module parcel pipe process program
   parent spawn stdio stream system utf16 wait_many)

@@ -2,6 +2,7 @@
 #include <kith/kith.h>
 
 #include "memory_flags.h"
+#include "named.h"
 #include "options.h"
 #include "segment_object.h"
 #include "shm/element.h"
@@ -15,6 +16,17 @@ void* element_at(const segment_object& self, size_t index) {
   const shm::segment& segment = self.segment();
   if (index >= segment.data_size / segment.element_size) return nullptr;
   return segment.data + index * segment.element_size;
+}
+
+kith_status plan_array(kith_type type, size_t count, const kith_array_options& wanted,
+                       shm::segment_plan& out) {
+  out.type = type;
+  kith_status status = shm::element_size_of(type, wanted.element_size, out.element_size);
+  if (status != KITH_OK) return status;
+  if (count > SIZE_MAX / out.element_size) return KITH_E_TOO_LARGE;
+  out.data_size = count * out.element_size;
+  out.commit = wants_commit(wanted.flags, out.data_size);
+  return KITH_OK;
 }
 
 template <class Operation>
@@ -39,14 +51,30 @@ kith_status kith_array_create(kith_type type, size_t count, const kith_array_opt
     return status;
   if (count == 0 || out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::array};
-  plan.type = type;
-  kith_status status = shm::element_size_of(type, wanted.element_size, plan.element_size);
-  if (status != KITH_OK) return status;
-  if (count > SIZE_MAX / plan.element_size) return KITH_E_TOO_LARGE;
-  plan.data_size = count * plan.element_size;
-  plan.commit = wants_commit(wanted.flags, plan.data_size);
+  if (kith_status status = plan_array(type, count, wanted, plan); status != KITH_OK) return status;
   return segment_make(array_class, plan, out,
                       [&](shm::segment& made) { lock_set_options(made, wanted.flags); });
+}
+
+kith_status kith_array_open_named(const kith_naming* naming, kith_type type, size_t count,
+                                  const kith_array_options* options, kith_array** out, int32_t* out_created) {
+  kith_array_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::array, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, memory_commit_flags | KITH_LOCK_RECURSIVE);
+      status != KITH_OK)
+    return status;
+  if (out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
+  if (wish.creates() ? count == 0 : type == 0 && count != 0) return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::array};
+  if (kith_status status = type == 0 && !wish.creates() ? KITH_OK : plan_array(type, count, wanted, plan);
+      status != KITH_OK)
+    return status;
+  return object_open_named(
+      array_class, wish, plan, out, out_created,
+      [&](const shm::segment& found) { return sizes_agree(plan, found); },
+      [&](shm::segment& made) { lock_set_options(made, wanted.flags); });
 }
 
 kith_status kith_array_inherit(const char* name, kith_array** out) {

@@ -3,6 +3,7 @@
 
 #include <kith/kith.h>
 
+#include "named.h"
 #include "options.h"
 #include "segment_object.h"
 #include "waiting.h"
@@ -33,6 +34,23 @@ kith_status kith_barrier_create(uint32_t parties, const kith_barrier_options* op
   shm::segment_plan plan{shm::segment_kind::barrier};
   plan.data_size = parties * sizeof(shm::barrier_seat);
   return segment_make(barrier_class, plan, out, [](shm::segment&) {});
+}
+
+kith_status kith_barrier_open_named(const kith_naming* naming, uint32_t parties,
+                                    const kith_barrier_options* options, kith_barrier** out,
+                                    int32_t* out_created) {
+  kith_barrier_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::barrier, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
+  if (out == nullptr || parties > KITH_BARRIER_MOST_PARTIES || (parties == 0 && wish.creates()))
+    return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::barrier};
+  plan.data_size = parties * sizeof(shm::barrier_seat);
+  return object_open_named(
+      barrier_class, wish, plan, out, out_created,
+      [&](const shm::segment& found) { return sizes_agree(plan, found); }, [](shm::segment&) {});
 }
 
 kith_status kith_barrier_inherit(const char* name, kith_barrier** out) {

@@ -5,6 +5,7 @@
 
 #include "broadcast_object.h"
 #include "memory_flags.h"
+#include "named.h"
 #include "options.h"
 #include "readiness.h"
 #include "waiting.h"
@@ -71,6 +72,31 @@ kith_status check(const kith_broadcast_options& wanted, uint64_t ring_size, uint
                                                                                     : KITH_E_INVALID;
 }
 
+kith_status plan_broadcast(const kith_broadcast_options& wanted, shm::segment_plan& out) {
+  const uint64_t ring_size = wanted.ring_size == 0 ? default_ring_size : wanted.ring_size;
+  const uint32_t most = wanted.most_readers == 0 ? default_most_readers : wanted.most_readers;
+  const uint32_t seats = (wanted.flags & KITH_BROADCAST_HOLD) != 0 ? most : 0;
+  if (const kith_status status = check(wanted, ring_size, seats); status != KITH_OK) return status;
+  out.element_size = static_cast<size_t>(ring_size);
+  out.data_size = static_cast<size_t>(ring_size + seats * sizeof(shm::broadcast_seat));
+  out.commit = out.data_size <= largest_commit_by_default;
+  return KITH_OK;
+}
+
+void prepare(shm::segment& made, const kith_broadcast_options& wanted) {
+  shm::broadcast_state& state = *reinterpret_cast<shm::broadcast_state*>(made.state);
+  state.history.store(wanted.history, std::memory_order_relaxed);
+}
+
+// Whether one that was found is what these options ask for; 0 asks for nothing.
+bool agrees(const kith_broadcast_options& wanted, const shm::segment_plan& plan, const shm::segment& found) {
+  const size_t seats = found.data_size - found.element_size;
+  const bool holds = (wanted.flags & KITH_BROADCAST_HOLD) != 0;
+  if (holds != (seats != 0)) return false;
+  if (wanted.ring_size != 0 && found.element_size != plan.element_size) return false;
+  return wanted.most_readers == 0 || seats == plan.data_size - plan.element_size;
+}
+
 kith_status publish_slowly(kith_broadcast* broadcast, const void* data, size_t size, int64_t timeout_ms) {
   const pinned<segment_object> self(broadcast, object_kind::broadcast);
   if (self.status() != KITH_OK) return self.status();
@@ -100,18 +126,25 @@ kith_status kith_broadcast_create(const kith_broadcast_options* options, kith_br
   kith_broadcast_options wanted;
   if (kith_status status = read_options(options, wanted, KITH_BROADCAST_HOLD); status != KITH_OK)
     return status;
-  const uint64_t ring_size = wanted.ring_size == 0 ? default_ring_size : wanted.ring_size;
-  const uint32_t most = wanted.most_readers == 0 ? default_most_readers : wanted.most_readers;
-  const uint32_t seats = (wanted.flags & KITH_BROADCAST_HOLD) != 0 ? most : 0;
-  if (out == nullptr || check(wanted, ring_size, seats) != KITH_OK) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::broadcast};
-  plan.element_size = static_cast<size_t>(ring_size);
-  plan.data_size = static_cast<size_t>(ring_size + seats * sizeof(shm::broadcast_seat));
-  plan.commit = plan.data_size <= largest_commit_by_default;
-  return segment_make(broadcast_class, plan, out, [&](shm::segment& made) {
-    shm::broadcast_state& state = *reinterpret_cast<shm::broadcast_state*>(made.state);
-    state.history.store(wanted.history, std::memory_order_relaxed);
-  });
+  if (out == nullptr || plan_broadcast(wanted, plan) != KITH_OK) return KITH_E_INVALID;
+  return segment_make(broadcast_class, plan, out, [&](shm::segment& made) { prepare(made, wanted); });
+}
+
+kith_status kith_broadcast_open_named(const kith_naming* naming, const kith_broadcast_options* options,
+                                      kith_broadcast** out, int32_t* out_created) {
+  kith_broadcast_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::broadcast, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, KITH_BROADCAST_HOLD); status != KITH_OK)
+    return status;
+  shm::segment_plan plan{shm::segment_kind::broadcast};
+  if (out == nullptr || plan_broadcast(wanted, plan) != KITH_OK) return KITH_E_INVALID;
+  return object_open_named(
+      broadcast_class, wish, plan, out, out_created,
+      [&](const shm::segment& found) { return options == nullptr || agrees(wanted, plan, found); },
+      [&](shm::segment& made) { prepare(made, wanted); });
 }
 
 kith_status kith_broadcast_inherit(const char* name, kith_broadcast** out) {

@@ -3,6 +3,7 @@
 
 #include <kith/kith.h>
 
+#include "named.h"
 #include "options.h"
 #include "segment_object.h"
 #include "waiting.h"
@@ -31,6 +32,21 @@ kith_status kith_condition_create(const kith_condition_options* options, kith_co
   shm::segment_plan plan{shm::segment_kind::condition};
   plan.data_size = KITH_CONDITION_MOST_WAITERS * sizeof(uint64_t);
   return segment_make(condition_class, plan, out, [](shm::segment&) {});
+}
+
+kith_status kith_condition_open_named(const kith_naming* naming, const kith_condition_options* options,
+                                      kith_condition** out, int32_t* out_created) {
+  kith_condition_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::condition, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, 0); status != KITH_OK) return status;
+  if (out == nullptr) return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::condition};
+  plan.data_size = KITH_CONDITION_MOST_WAITERS * sizeof(uint64_t);
+  return object_open_named(
+      condition_class, wish, plan, out, out_created, [](const shm::segment&) { return true; },
+      [](shm::segment&) {});
 }
 
 kith_status kith_condition_inherit(const char* name, kith_condition** out) {

@@ -3,6 +3,7 @@
 
 #include <kith/kith.h>
 
+#include "named.h"
 #include "options.h"
 #include "readiness.h"
 #include "segment_object.h"
@@ -14,6 +15,13 @@ namespace {
 
 shm::event_state& state_of(const segment_object& self) {
   return *reinterpret_cast<shm::event_state*>(self.segment().state);
+}
+
+void prepare(shm::segment& made, uint32_t flags) {
+  shm::event_state& state = *reinterpret_cast<shm::event_state*>(made.state);
+  const bool set = (flags & KITH_EVENT_INITIALLY_SET) != 0;
+  state.word.store(set ? shm::event_set_bit : 0, std::memory_order_relaxed);
+  state.auto_reset.store((flags & KITH_EVENT_AUTO_RESET) != 0 ? 1 : 0, std::memory_order_relaxed);
 }
 
 void begin_close(object& object) {
@@ -42,12 +50,22 @@ kith_status kith_event_create(const kith_event_options* options, kith_event** ou
   constexpr uint32_t known = KITH_EVENT_AUTO_RESET | KITH_EVENT_INITIALLY_SET;
   if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
   if (out == nullptr) return KITH_E_INVALID;
-  return segment_make(event_class, {shm::segment_kind::event}, out, [&](shm::segment& made) {
-    shm::event_state& state = *reinterpret_cast<shm::event_state*>(made.state);
-    const bool set = (wanted.flags & KITH_EVENT_INITIALLY_SET) != 0;
-    state.word.store(set ? shm::event_set_bit : 0, std::memory_order_relaxed);
-    state.auto_reset.store((wanted.flags & KITH_EVENT_AUTO_RESET) != 0 ? 1 : 0, std::memory_order_relaxed);
-  });
+  return segment_make(event_class, {shm::segment_kind::event}, out,
+                      [&](shm::segment& made) { prepare(made, wanted.flags); });
+}
+
+kith_status kith_event_open_named(const kith_naming* naming, const kith_event_options* options,
+                                  kith_event** out, int32_t* out_created) {
+  kith_event_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::event, wish); status != KITH_OK)
+    return status;
+  constexpr uint32_t known = KITH_EVENT_AUTO_RESET | KITH_EVENT_INITIALLY_SET;
+  if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
+  if (out == nullptr) return KITH_E_INVALID;
+  return object_open_named(
+      event_class, wish, {shm::segment_kind::event}, out, out_created,
+      [](const shm::segment&) { return true; }, [&](shm::segment& made) { prepare(made, wanted.flags); });
 }
 
 kith_status kith_event_inherit(const char* name, kith_event** out) {

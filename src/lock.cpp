@@ -2,6 +2,7 @@
 #include <kith/kith.h>
 
 #include "allocator.h"
+#include "named.h"
 #include "options.h"
 #include "segment_object.h"
 
@@ -79,6 +80,26 @@ kith_status kith_lock_create(const kith_lock_options* options, kith_lock** out) 
     return status;
   lock_set_options(made, wanted.flags);
   return open_own(made, out);
+}
+
+kith_status kith_lock_open_named(const kith_naming* naming, const kith_lock_options* options, kith_lock** out,
+                                 int32_t* out_created) {
+  kith_lock_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::lock, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, KITH_LOCK_RECURSIVE); status != KITH_OK)
+    return status;
+  if (out == nullptr) return KITH_E_INVALID;
+  shm::segment segment;
+  platform::bells none;
+  int32_t created = 0;
+  kith_status status = segment_open_named(
+      wish, {shm::segment_kind::lock}, 0, segment, none, &created, [](const shm::segment&) { return true; },
+      [&](shm::segment& made) { lock_set_options(made, wanted.flags); });
+  if (status == KITH_OK) status = open_own(segment, out);
+  if (status == KITH_OK && out_created != nullptr) *out_created = created;
+  return status;
 }
 
 kith_status kith_lock_inherit(const char* name, kith_lock** out) {

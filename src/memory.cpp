@@ -2,12 +2,24 @@
 #include <kith/kith.h>
 
 #include "memory_flags.h"
+#include "named.h"
 #include "options.h"
 #include "segment_object.h"
 
 using namespace kith;
 
-namespace {}  // namespace
+namespace {
+
+shm::segment_plan plan_of(size_t size, uint32_t flags) {
+  shm::segment_plan plan{shm::segment_kind::memory};
+  plan.data_size = size;
+  plan.waited_on = false;
+  plan.commit = wants_commit(flags, size);
+  plan.read_only_share = (flags & KITH_MEMORY_READ_ONLY_SHARE) != 0;
+  return plan;
+}
+
+}  // namespace
 
 constexpr segment_class kith::memory_class{
     {object_kind::memory, nullptr, segment_object_destroy}, shm::segment_kind::memory, false};
@@ -17,12 +29,23 @@ kith_status kith_memory_create(size_t size, const kith_memory_options* options, 
   constexpr uint32_t known = KITH_MEMORY_READ_ONLY_SHARE | memory_commit_flags;
   if (kith_status status = read_options(options, wanted, known); status != KITH_OK) return status;
   if (size == 0 || out == nullptr || !commit_flags_agree(wanted.flags)) return KITH_E_INVALID;
-  shm::segment_plan plan{shm::segment_kind::memory};
-  plan.data_size = size;
-  plan.waited_on = false;
-  plan.commit = wants_commit(wanted.flags, size);
-  plan.read_only_share = (wanted.flags & KITH_MEMORY_READ_ONLY_SHARE) != 0;
-  return segment_make(memory_class, plan, out, [](shm::segment&) {});
+  return segment_make(memory_class, plan_of(size, wanted.flags), out, [](shm::segment&) {});
+}
+
+kith_status kith_memory_open_named(const kith_naming* naming, size_t size, const kith_memory_options* options,
+                                   kith_memory** out, int32_t* out_created) {
+  kith_memory_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::memory, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, memory_commit_flags); status != KITH_OK)
+    return status;
+  if ((size == 0 && wish.creates()) || out == nullptr || !commit_flags_agree(wanted.flags))
+    return KITH_E_INVALID;
+  const shm::segment_plan plan = plan_of(size, wanted.flags);
+  return object_open_named(
+      memory_class, wish, plan, out, out_created,
+      [&](const shm::segment& found) { return sizes_agree(plan, found); }, [](shm::segment&) {});
 }
 
 kith_status kith_memory_inherit(const char* name, kith_memory** out) {

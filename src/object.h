@@ -37,6 +37,7 @@ enum class object_kind : uint32_t {
   reader = 17,
   endpoint = 15,
   os_handle = 18,
+  names = 20,
   worker = 24,     // of a pool, in the worker's process
   pool_bell = 25,  // what a pool shares with its workers; no handle of the user's
   pool_lane = 26

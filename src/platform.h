@@ -15,6 +15,7 @@
 #include "buffer.h"
 #include "deadline.h"
 #include "identity.h"
+#include "name_key.h"
 #include "platform_types.h"  // the port's own: native_handle, memory, stream, pipe, process
 #include "sha256.h"
 #include "shm/parcel_slot.h"
@@ -269,6 +270,60 @@ bool bell_quiet(const bells& self, uint32_t which);  // whether it was rung
 // for listeners of whom each has looked at something else. KITH_E_UNSUPPORTED: this system has none.
 kith_status ear_create(const bells& self, uint32_t which, native_handle& out);
 bool ear_quiet(const native_handle& ear);  // whether it had heard any
+
+// ---- name_place.cpp: where the named objects of a user lie -------------------------------------------------------------------------------
+
+// A name_place (platform_types.h) is opened, locked for as short as can be against all who make, take or end one of its objects, and let go.
+// name_key is in name_key.h. Where no comment says otherwise, the place is locked.
+
+kith_status place_open(
+    bool make, name_place& out);  // this user's. KITH_E_NOT_FOUND: nothing was ever named; KITH_E_DENIED
+// Another user's: it is never locked, and what he lets us take can be taken. KITH_E_UNSUPPORTED: this system has no such thing.
+kith_status place_open_of(const char* user, name_place& out);
+kith_status place_lock(name_place& self, deadline until);  // KITH_E_TIMEOUT
+void place_unlock(name_place& self);
+
+enum class place_state {
+  none,
+  unused,  // somebody has left it; whether it is to be kept is not the port's to say
+  used
+};
+// Unless there is none, `out` is the object, which is used from now on, for as long as `out` or a copy of it is open in any process.
+// KITH_E_TIMEOUT: it cannot be told; KITH_E_DENIED: what lies there is not that user's, or no object of ours.
+kith_status place_take(name_place& self, const name_key& key, deadline until, place_state& state,
+                       native_handle& out);
+// Without the lock. Reads of what was taken, whatever that is. KITH_E_MISMATCH: it has not so many bytes.
+kith_status place_read(const native_handle& taken, uint64_t offset, void* out, size_t size);
+uint64_t place_size(const native_handle& taken);
+// Without the lock. Moves from `taken` on success only.
+kith_status place_attach(native_handle&& taken, memory& out);
+// The bells of an object that was taken. Without the lock.
+kith_status place_bells(name_place& self, const name_key& key, uint32_t count, bells& out);
+// Ends one that nobody uses.
+kith_status place_remove(name_place& self, const name_key& key);
+
+// Zeroed memory for an object that is to be published next; `flags`: KITH_NAME_... Where names_are_made_aside (platform_types.h) it need not
+// be locked.
+kith_status place_make(name_place& self, const name_key& key, uint32_t flags, size_t size, bool commit,
+                       memory& out);
+// There is none of that name. From the end of the call on others can take it.
+kith_status place_publish(name_place& self, const name_key& key, uint32_t flags, const memory& made,
+                          uint32_t bell_count, bells& out);
+void place_give_up(name_place& self);  // what was made and not published. Without the lock
+
+kith_status place_list(name_place& self,
+                       buffer<name_key>& out);  // of objects and endpoints. Without the lock
+void place_sweep(name_place& self);             // what creators left that died before they published
+
+struct endpoint_claim {
+  bool lives = false;
+  int64_t pid = 0;  // who listens; 0: not told
+  size_t name_size = 0;
+  char name[longest_meeting_name];
+};
+kith_status place_look_at_endpoint(name_place& self, const name_key& key,
+                                   endpoint_claim& out);            // KITH_E_NOT_FOUND
+bool place_remove_endpoint(name_place& self, const name_key& key);  // whether it was left over
 
 // ---- wait_many.cpp: waiting for any number of handles --------------------------------------------------------------------------------
 

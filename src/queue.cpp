@@ -4,6 +4,7 @@
 #include <kith/kith.h>
 
 #include "memory_flags.h"
+#include "named.h"
 #include "options.h"
 #include "readiness.h"
 #include "segment_object.h"
@@ -26,6 +27,19 @@ shm::queue_view view_of(segment_object& self) {
   view.waiting = &self.shared->segment.waiting;
   view.bells = &self.bells;
   return view;
+}
+
+shm::segment_plan plan_of(uint64_t capacity, uint32_t flags) {
+  const bool has_tasks = (flags & KITH_QUEUE_TASKS) != 0;
+  shm::segment_plan plan{shm::segment_kind::queue};
+  plan.data_size = static_cast<size_t>(capacity + (has_tasks ? shm::size_of_queue_desks : 0));
+  plan.commit = plan.data_size <= largest_commit_by_default;
+  return plan;
+}
+
+void prepare(shm::segment& made, const kith_queue_options& wanted) {
+  shm::queue_state& state = *reinterpret_cast<shm::queue_state*>(made.state);
+  state.most_items.store(wanted.most_items, std::memory_order_relaxed);
 }
 
 void begin_close(object& self) { shm::queue_wake_all(view_of(static_cast<segment_object&>(self))); }
@@ -55,14 +69,29 @@ kith_status kith_queue_create(const kith_queue_options* options, kith_queue** ou
   if (kith_status status = read_options(options, wanted, KITH_QUEUE_TASKS); status != KITH_OK) return status;
   const uint64_t capacity = wanted.capacity == 0 ? default_capacity : wanted.capacity;
   if (out == nullptr || shm::queue_capacity(capacity) != capacity) return KITH_E_INVALID;
-  const bool has_tasks = (wanted.flags & KITH_QUEUE_TASKS) != 0;
-  shm::segment_plan plan{shm::segment_kind::queue};
-  plan.data_size = static_cast<size_t>(capacity + (has_tasks ? shm::size_of_queue_desks : 0));
-  plan.commit = plan.data_size <= largest_commit_by_default;
-  return segment_make(queue_class, plan, out, [&](shm::segment& made) {
-    shm::queue_state& state = *reinterpret_cast<shm::queue_state*>(made.state);
-    state.most_items.store(wanted.most_items, std::memory_order_relaxed);
-  });
+  return segment_make(queue_class, plan_of(capacity, wanted.flags), out,
+                      [&](shm::segment& made) { prepare(made, wanted); });
+}
+
+kith_status kith_queue_open_named(const kith_naming* naming, const kith_queue_options* options,
+                                  kith_queue** out, int32_t* out_created) {
+  kith_queue_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::queue, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, KITH_QUEUE_TASKS); status != KITH_OK) return status;
+  const uint64_t capacity = wanted.capacity == 0 ? default_capacity : wanted.capacity;
+  if (out == nullptr || shm::queue_capacity(capacity) != capacity) return KITH_E_INVALID;
+  const shm::segment_plan plan = plan_of(capacity, wanted.flags);
+  return object_open_named(
+      queue_class, wish, plan, out, out_created,
+      [&](const shm::segment& found) {
+        if (options == nullptr) return true;
+        const bool has_tasks = (wanted.flags & KITH_QUEUE_TASKS) != 0;
+        if (wanted.capacity == 0) return shm::queue_has_desks(found.data_size) == has_tasks;
+        return found.data_size == plan.data_size;
+      },
+      [&](shm::segment& made) { prepare(made, wanted); });
 }
 
 kith_status kith_queue_inherit(const char* name, kith_queue** out) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "allocator.h"
+#include "named.h"
 #include "share.h"
 
 namespace kith {
@@ -58,14 +59,14 @@ void segment_object_destroy(object* self) {
 void mapping_release(mapping* self) {
   // Acquire and release: the last one closes the segment after everything that the others did in it.
   if (self->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  shm::segment_close(self->segment);
+  named_let_go(self->segment);
   unmake(self);
 }
 
 mapping* mapping_make(shm::segment&& segment) {
   mapping* shared = make<mapping>();
   if (shared == nullptr) {
-    shm::segment_close(segment);
+    named_let_go(segment);
     return nullptr;
   }
   shared->segment = std::move(segment);

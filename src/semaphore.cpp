@@ -3,6 +3,7 @@
 
 #include <kith/kith.h>
 
+#include "named.h"
 #include "options.h"
 #include "segment_object.h"
 #include "waiting.h"
@@ -35,6 +36,13 @@ bool counts_are_valid(uint32_t initial, const kith_semaphore_options& wanted) {
   return wanted.maximum <= KITH_SEMAPHORE_LARGEST && initial <= wanted.maximum;
 }
 
+void prepare(shm::segment& made, uint32_t initial, const kith_semaphore_options& wanted) {
+  shm::semaphore_state& state = *reinterpret_cast<shm::semaphore_state*>(made.state);
+  const bool signal = (wanted.flags & KITH_SEMAPHORE_SIGNAL) != 0;
+  state.maximum.store(wanted.maximum, std::memory_order_relaxed);
+  state.count.store(signal ? initial : 0, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 constexpr segment_class kith::semaphore_class{
@@ -50,11 +58,29 @@ kith_status kith_semaphore_create(uint32_t initial, const kith_semaphore_options
   if (out == nullptr || !counts_are_valid(initial, wanted)) return KITH_E_INVALID;
   shm::segment_plan plan{shm::segment_kind::semaphore};
   plan.data_size = signal ? 0 : initial * sizeof(uint64_t);
-  return segment_make(semaphore_class, plan, out, [&](shm::segment& made) {
-    shm::semaphore_state& state = *reinterpret_cast<shm::semaphore_state*>(made.state);
-    state.maximum.store(wanted.maximum, std::memory_order_relaxed);
-    state.count.store(signal ? initial : 0, std::memory_order_relaxed);
-  });
+  return segment_make(semaphore_class, plan, out,
+                      [&](shm::segment& made) { prepare(made, initial, wanted); });
+}
+
+kith_status kith_semaphore_open_named(const kith_naming* naming, uint32_t initial,
+                                      const kith_semaphore_options* options, kith_semaphore** out,
+                                      int32_t* out_created) {
+  kith_semaphore_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::semaphore, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, KITH_SEMAPHORE_SIGNAL); status != KITH_OK)
+    return status;
+  const bool signal = (wanted.flags & KITH_SEMAPHORE_SIGNAL) != 0;
+  if (signal && wanted.maximum == 0) wanted.maximum = KITH_SEMAPHORE_LARGEST;
+  const bool whatever = initial == 0 && !signal && !wish.creates();
+  if (out == nullptr || (!whatever && !counts_are_valid(initial, wanted))) return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::semaphore};
+  plan.data_size = signal ? 0 : initial * sizeof(uint64_t);
+  return object_open_named(
+      semaphore_class, wish, plan, out, out_created,
+      [&](const shm::segment& found) { return whatever || found.data_size == plan.data_size; },
+      [&](shm::segment& made) { prepare(made, initial, wanted); });
 }
 
 kith_status kith_semaphore_inherit(const char* name, kith_semaphore** out) {

@@ -57,6 +57,8 @@ kith_status share_describe(object& self, given_share& out) {
     case object_kind::worker:
     case object_kind::reader:
     case object_kind::endpoint:
+    case object_kind::stream:
+    case object_kind::names:
     case object_kind::cancel: return KITH_E_MISMATCH;
     default:
       return describe_segment(*static_cast<segment_object&>(self).shared,

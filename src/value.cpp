@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "named.h"
 #include "options.h"
 #include "segment_object.h"
 #include "shm/element.h"
@@ -70,6 +71,31 @@ kith_status kith_value_create(kith_type type, const void* initial, const kith_va
     lock_set_options(made, wanted.flags);
     if (initial != nullptr) std::memcpy(made.data, initial, plan.data_size);
   });
+}
+
+kith_status kith_value_open_named(const kith_naming* naming, kith_type type, const void* initial,
+                                  const kith_value_options* options, kith_value** out, int32_t* out_created) {
+  kith_value_options wanted;
+  named_wish wish;
+  if (kith_status status = named_read_wish(naming, shm::segment_kind::value, wish); status != KITH_OK)
+    return status;
+  if (kith_status status = read_options(options, wanted, KITH_LOCK_RECURSIVE); status != KITH_OK)
+    return status;
+  if (out == nullptr) return KITH_E_INVALID;
+  shm::segment_plan plan{shm::segment_kind::value};
+  plan.type = type;
+  if (type != 0 || wish.creates()) {
+    const kith_status status = shm::element_size_of(type, wanted.element_size, plan.element_size);
+    if (status != KITH_OK) return status;
+  }
+  plan.data_size = plan.element_size;
+  return object_open_named(
+      value_class, wish, plan, out, out_created,
+      [&](const shm::segment& found) { return sizes_agree(plan, found); },
+      [&](shm::segment& made) {
+        lock_set_options(made, wanted.flags);
+        if (initial != nullptr) std::memcpy(made.data, initial, plan.data_size);
+      });
 }
 
 kith_status kith_value_inherit(const char* name, kith_value** out) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Each bell is an eventfd of its own. An ear is an epoll that hears it by its edges: its list of what is ready is its own, and each write to
-// the eventfd puts the bell there again.
+// Each bell is an eventfd of its own; of a named object it is a FIFO (name_place.cpp), which does as well. An ear is an epoll that hears it by its
+// edges: its list of what is ready is its own, and each write puts the bell there again.
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -29,16 +29,28 @@ void bells_adopt(native_handle&& first, native_handle&& second, bells& out) {
   }
 }
 
-// A counter that is full has been rung: that it cannot be rung once more does not matter.
+// One that is full has been rung, but an ear hears only what is written: so it is emptied. That happens to FIFOs, where nobody quiets them.
 void bell_ring(const bells& self, uint32_t which) {
   if (!self.handles[which].valid()) return;
   const uint64_t once = 1;
+  if (write(self.handles[which].get(), &once, sizeof once) > 0 || errno != EAGAIN) return;
+  (void)bell_quiet(self, which);
   (void)!write(self.handles[which].get(), &once, sizeof once);
 }
 
+// An eventfd gives its count, and then nothing; a FIFO gives all rings.
 bool bell_quiet(const bells& self, uint32_t which) {
-  uint64_t rings = 0;
-  return self.handles[which].valid() && read(self.handles[which].get(), &rings, sizeof rings) > 0;
+  if (!self.handles[which].valid()) return false;
+  // No more than fit into a FIFO: others may ring all the while.
+  constexpr int most_reads = 64;
+  uint64_t rings[512];
+  bool rung = false;
+  for (int i = 0; i < most_reads; ++i) {
+    const ssize_t got = read(self.handles[which].get(), rings, sizeof rings);
+    if (got > 0) rung = true;
+    if (got < static_cast<ssize_t>(sizeof rings)) break;
+  }
+  return rung;
 }
 
 kith_status ear_create(const bells& self, uint32_t which, native_handle& out) {

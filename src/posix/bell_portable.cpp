@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The two bells are the two directions of a pair of sockets: every holder has both ends, rings a bell by writing into the other end,
-// and hears it at its own.
+// and hears it at its own. Of a named object each bell is a FIFO (name_place.cpp), which every holder has for reading and writing.
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "posix_internal.h"
 
@@ -26,16 +29,26 @@ kith_status bells_create(uint32_t, bells& out) {
   return KITH_OK;
 }
 
-// No call on them ever waits: see `quietly`.
+// No call on them ever waits: see `quietly`. A FIFO that would is let go.
 void bells_adopt(native_handle&& first, native_handle&& second, bells& out) {
+  struct stat info;
+  out.are_fifos = first.valid() && fstat(first.get(), &info) == 0 && S_ISFIFO(info.st_mode);
   out.handles[0] = std::move(first);
   out.handles[1] = std::move(second);
+  for (native_handle& each : out.handles) {
+    if (out.are_fifos && each.valid() && (fcntl(each.get(), F_GETFL) & O_NONBLOCK) == 0) each.reset();
+  }
 }
 
-// Where there is no room for one more ring, there are enough of them.
+// Where there is no room for one more ring, there are enough of them. No SIGPIPE comes of a FIFO that we can read ourselves.
 void bell_ring(const bells& self, uint32_t which) {
-  const native_handle& far_end = self.handles[1 - which];
-  if (far_end.valid()) (void)!send(far_end.get(), "", 1, quietly);
+  const native_handle& far_end = self.handles[self.are_fifos ? which : 1 - which];
+  if (!far_end.valid()) return;
+  if (self.are_fifos) {
+    (void)!write(far_end.get(), "", 1);
+  } else {
+    (void)!send(far_end.get(), "", 1, quietly);
+  }
 }
 
 bool bell_quiet(const bells& self, uint32_t which) {
@@ -46,7 +59,10 @@ bool bell_quiet(const bells& self, uint32_t which) {
   char rings[4096];
   bool rung = false;
   for (int i = 0; i < most_reads; ++i) {
-    const ssize_t got = restart([&] { return recv(end.get(), rings, sizeof rings, quietly); });
+    const ssize_t got = restart([&] {
+      return self.are_fifos ? read(end.get(), rings, sizeof rings)
+                            : recv(end.get(), rings, sizeof rings, quietly);
+    });
     if (got > 0) rung = true;
     if (got < static_cast<ssize_t>(sizeof rings)) break;
   }

@@ -48,12 +48,17 @@ kith_status claim_name(const runtime_folder& folder, const file_name& file, nati
   }
 }
 
-// So that the claims tell what names there are.
+// So that the claims tell what names there are: <name> NUL <pid of who listens>.
 kith_status write_name(const native_handle& claim, const meeting_name& name) {
+  char content[longest_meeting_name + 16];
+  std::memcpy(content, name.text, name.size);
+  const int length = std::snprintf(content + name.size + 1, sizeof content - name.size - 1, "%u", own_pid());
+  content[name.size] = '\0';
+  const size_t size = name.size + 1 + static_cast<size_t>(length);
   if (ftruncate(claim.get(), 0) != 0) return fail(errno);
-  const ssize_t written = restart([&] { return pwrite(claim.get(), name.text, name.size, 0); });
+  const ssize_t written = restart([&] { return pwrite(claim.get(), content, size, 0); });
   if (written < 0) return fail(errno);
-  return static_cast<size_t>(written) == name.size ? KITH_OK : fail(ENOSPC);
+  return static_cast<size_t>(written) == size ? KITH_OK : fail(ENOSPC);
 }
 
 // With the claim: what lies there is left over.

@@ -73,6 +73,14 @@ bool may_shrink(const native_handle& object) {
   return (seals == -1 || (seals & F_SEAL_SHRINK) == 0) && memory_is_sealed();
 }
 
+// Named objects are files, which have no seals. A memfd never has a name, and so must have them; a file of our user that has one is his, whatever is
+// done to it.
+bool is_named_file_of_ours(const native_handle& object) {
+  struct stat info;
+  return fstat(object.get(), &info) == 0 && S_ISREG(info.st_mode) && info.st_nlink == 1 &&
+         info.st_uid == geteuid();
+}
+
 }  // namespace
 
 bool memory_is_sealed() {
@@ -85,15 +93,19 @@ bool memory_share_is_read_only() {
   return probe(answer, F_SEAL_FUTURE_WRITE);
 }
 
-kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& out) {
-  memory made;
+kith_status memory_fill(memory& made, size_t size, bool commit) {
   made.size = whole_pages(size);
   if (made.size == 0) return KITH_E_TOO_LARGE;
+  kith_status status = set_object_size(made.object.get(), made.size);
+  if (status == KITH_OK && commit) status = commit_object(made.object.get(), made.size);
+  return status == KITH_OK ? map_object(made, PROT_READ | PROT_WRITE) : status;
+}
+
+kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& out) {
+  memory made;
   kith_status status = create_object(made);
   if (!may_restrict) made.read_only.reset();  // there is one where there is no memfd
-  if (status == KITH_OK) status = set_object_size(made.object.get(), made.size);
-  if (status == KITH_OK && commit) status = commit_object(made.object.get(), made.size);
-  if (status == KITH_OK) status = map_object(made, PROT_READ | PROT_WRITE);
+  if (status == KITH_OK) status = memory_fill(made, size, commit);
   if (status != KITH_OK) return status;
   add_seals(made.object, size_seals);
   out = std::move(made);
@@ -103,7 +115,7 @@ kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& o
 kith_status memory_attach(native_handle&& object, memory& out) {
   memory made;
   made.object = std::move(object);
-  if (may_shrink(made.object)) return KITH_E_MISMATCH;
+  if (may_shrink(made.object) && !is_named_file_of_ours(made.object)) return KITH_E_MISMATCH;
   const kith_status status = map_foreign_object(made);
   if (status == KITH_OK) out = std::move(made);
   return status;

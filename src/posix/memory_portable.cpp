@@ -32,15 +32,19 @@ kith_status commit_object(int object, size_t size) {
 bool memory_is_sealed() { return kernel_guards_objects; }
 bool memory_share_is_read_only() { return kernel_guards_objects; }
 
-kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& out) {
-  memory made;
+kith_status memory_fill(memory& made, size_t size, bool commit) {
   made.size = whole_pages(size);
   if (made.size == 0) return KITH_E_TOO_LARGE;
+  kith_status status = set_object_size(made.object.get(), made.size);
+  if (status == KITH_OK && commit) status = commit_object(made.object.get(), made.size);
+  return status == KITH_OK ? map_object(made, PROT_READ | PROT_WRITE) : status;
+}
+
+kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& out) {
+  memory made;
   kith_status status = shm_object_create(made.object, made.read_only);
   if (!may_restrict) made.read_only.reset();
-  if (status == KITH_OK) status = set_object_size(made.object.get(), made.size);
-  if (status == KITH_OK && commit) status = commit_object(made.object.get(), made.size);
-  if (status == KITH_OK) status = map_object(made, PROT_READ | PROT_WRITE);
+  if (status == KITH_OK) status = memory_fill(made, size, commit);
   if (status == KITH_OK) out = std::move(made);
   return status;
 }

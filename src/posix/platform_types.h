@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/types.h>
 
 #include <bit>
 #include <cstddef>
@@ -72,6 +73,26 @@ struct caller {
   bool listens = false;
 };
 
+// A folder of names: see runtime_folder.h.
+struct runtime_folder {
+  native_handle handle;
+  char path[72] = {};
+};
+
+// name_place.cpp
+inline constexpr bool names_are_made_aside = true;
+// A file stays when its last user was killed, or when there is nobody yet.
+inline constexpr bool names_outlive_users = true;
+
+struct name_place {
+  runtime_folder own, open;  // open: for objects that other users may have; perhaps not there
+  uid_t owner = 0;
+  bool is_foreign = false;  // another user's: only the path of `open` is there
+  bool is_locked = false;
+  char made[40] = {};  // the file that was made and not published yet
+  bool made_in_open = false;
+};
+
 enum class pipe_use;
 
 struct pipe {
@@ -81,6 +102,7 @@ struct pipe {
 
 struct bells {
   native_handle handles[2];  // see bell_*.cpp
+  bool are_fifos = false;    // of a named object; told from others where that makes a difference
 };
 
 struct wait_slot {

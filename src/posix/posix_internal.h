@@ -45,7 +45,12 @@ identity identity_of(uint32_t pid);  // of a process that has not been reaped; n
 
 kith_status await_foreign(const process& self, deadline until);
 
-// ---- memory_*.cpp, asked by has()
+// ---- memory_*.cpp
+
+// Gives made.object, an empty file, its size and memory, and maps it.
+kith_status memory_fill(memory& made, size_t size, bool commit);
+
+// Asked by has().
 
 bool memory_is_sealed();
 bool memory_share_is_read_only();

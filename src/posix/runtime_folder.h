@@ -11,11 +11,6 @@ namespace kith::platform {
 // `own` is for its user alone (0700). Through `open` others may go, to what they know the name of; they may neither list nor write (0711).
 enum class folder_kind { own, open };
 
-struct runtime_folder {
-  native_handle handle;
-  char path[72] = {};
-};
-
 // Fills in the path. KITH_E_NOT_FOUND: it is not there. KITH_E_DENIED: it is not that user's, or others may write to it.
 kith_status folder_find(folder_kind kind, uid_t owner, runtime_folder& out);
 // Our own, and its handle. `make`: it is made if it is not there.

@@ -22,23 +22,7 @@ namespace kith::shm {
 
 namespace {
 
-// Where the parts of a segment lie. total == 0: too large for this machine.
-struct layout {
-  size_t slots;
-  size_t data;
-  size_t total;
-};
-
-layout lay_out(uint32_t state_size, uint32_t slot_count, uint64_t data_size) {
-  const uint64_t slots = sizeof(segment_header) + state_size;
-  const uint64_t data = slots + uint64_t{slot_count} * sizeof(parking_slot);
-  // PTRDIFF_MAX is the largest object that pointers can be subtracted in; 1 MiB leaves room to round up to pages.
-  const uint64_t largest = static_cast<uint64_t>(PTRDIFF_MAX) - (1u << 20);
-  if (data_size > largest - data) return {0, 0, 0};
-  return {static_cast<size_t>(slots), static_cast<size_t>(data), static_cast<size_t>(data + data_size)};
-}
-
-kith_status open_waiting(segment& self, const segment_header& header, const layout& places) {
+kith_status open_waiting(segment& self, const segment_header& header, const segment_layout& places) {
   self.waiting.base = static_cast<unsigned char*>(self.memory.base);
   self.waiting.slot_count = header.slot_count;
   self.waiting.slots =
@@ -48,7 +32,7 @@ kith_status open_waiting(segment& self, const segment_header& header, const layo
   return platform::wait_area_open(self.waiting);
 }
 
-void fill_in(segment& self, const segment_header& header, const layout& places) {
+void fill_in(segment& self, const segment_header& header, const segment_layout& places) {
   unsigned char* base = static_cast<unsigned char*>(self.memory.base);
   self.state = header.state_size == 0 ? nullptr : base + sizeof(segment_header);
   self.data = base + places.data;
@@ -93,12 +77,41 @@ bool elements_fit(const segment_header& header, segment_kind kind) {
 // The one pid in a bootstrap segment was written by the child itself, and to find out the namespace costs a tenth of its start.
 bool names_processes(segment_kind kind) { return kind != segment_kind::bootstrap; }
 
+name_card& card_at(const platform::memory& memory, const segment_layout& places) {
+  return *reinterpret_cast<name_card*>(static_cast<unsigned char*>(memory.base) + places.card);
+}
+
+kith_status make_memory(const segment_plan& plan, size_t size, platform::memory& out) {
+  if (plan.name == nullptr) return platform::memory_create(size, plan.commit, plan.read_only_share, out);
+  return platform::place_make(*plan.name->place, plan.name->key, plan.name->flags, size, plan.commit, out);
+}
+
 bool is_elsewhere(uint64_t pid_namespace) {
   const uint64_t here = platform::pid_namespace();
   return pid_namespace != 0 && here != 0 && pid_namespace != here;
 }
 
 }  // namespace
+
+segment_layout lay_out(uint32_t state_size, uint32_t slot_count, uint64_t data_size, bool has_card) {
+  const uint64_t slots = sizeof(segment_header) + state_size;
+  const uint64_t data = slots + uint64_t{slot_count} * sizeof(parking_slot);
+  // PTRDIFF_MAX is the largest object that pointers can be subtracted in; 1 MiB leaves room to round up to pages, and for a card.
+  const uint64_t largest = static_cast<uint64_t>(PTRDIFF_MAX) - (1u << 20);
+  if (data_size > largest - data) return {0, 0, 0, 0};
+  const uint64_t end = data + data_size;
+  const uint64_t card = has_card ? (end + name_card_alignment - 1) & ~(name_card_alignment - 1) : 0;
+  const uint64_t total = has_card ? card + sizeof(name_card) : end;
+  return {static_cast<size_t>(slots), static_cast<size_t>(data), static_cast<size_t>(card),
+          static_cast<size_t>(total)};
+}
+
+bool header_is_sound(const segment_header& header, segment_kind kind, size_t memory_size) {
+  if (!header_is_ours(header, kind) || !elements_fit(header, kind)) return false;
+  const segment_layout places =
+      lay_out(header.state_size, header.slot_count, header.data_size, header.card != 0);
+  return places.total != 0 && places.total <= memory_size && places.card == header.card;
+}
 
 uint32_t state_size_of(segment_kind kind) {
   switch (kind) {
@@ -136,14 +149,12 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
   if (kith_status status = platform::random_bytes(header.id, sizeof header.id); status != KITH_OK)
     return status;
 
-  const layout places = lay_out(header.state_size, header.slot_count, plan.data_size);
+  const segment_layout places =
+      lay_out(header.state_size, header.slot_count, plan.data_size, plan.name != nullptr);
   if (places.total == 0) return KITH_E_TOO_LARGE;
+  header.card = places.card;
   segment made;
-  if (kith_status status =
-          platform::memory_create(places.total, plan.commit, plan.read_only_share, made.memory);
-      status != KITH_OK) {
-    return status;
-  }
+  if (kith_status status = make_memory(plan, places.total, made.memory); status != KITH_OK) return status;
   // Written before anybody else has the segment, so that its pages have an owner before the first wait (Darwin keys waits by
   // the memory object). All state begins as zero bytes, which is what the OS gives.
   std::memcpy(made.memory.base, &header, sizeof header);
@@ -154,37 +165,51 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
     return status;
   }
   fill_in(made, header, places);
+  if (plan.name != nullptr) name_card_begin(card_at(made.memory, places), *plan.name, plan.kind, made.name);
   out = std::move(made);
   return KITH_OK;
 }
 
 kith_status segment_attach(platform::native_handle&& object, segment_kind kind, segment& out) {
-  segment made;
-  if (kith_status status = platform::memory_attach(std::move(object), made.memory); status != KITH_OK)
+  platform::memory mapped;
+  if (kith_status status = platform::memory_attach(std::move(object), mapped); status != KITH_OK)
     return status;
-  kith_status status = KITH_E_MISMATCH;
-  segment_header header;
-  if (made.memory.size >= sizeof header) {
-    std::memcpy(&header, made.memory.base, sizeof header);  // once: a peer may write while we check
-    const layout places = lay_out(header.state_size, header.slot_count, header.data_size);
-    const bool writable = made.memory.writable || kind == segment_kind::memory;
-    const bool fits = places.total != 0 && places.total <= made.memory.size;
-    if (header_is_ours(header, kind) && elements_fit(header, kind) && writable && fits) {
-      const bool foreign = names_processes(kind) && is_elsewhere(header.pid_namespace);
-      status = foreign ? KITH_E_UNSUPPORTED : open_waiting(made, header, places);
-      if (status == KITH_OK) fill_in(made, header, places);
-    }
-  }
+  const kith_status status = segment_attach_memory(std::move(mapped), kind, out);
   if (status != KITH_OK) {
-    object = std::move(made.memory.object);  // handed back: it may be somebody else's
-    segment_close(made);
+    object = std::move(mapped.object);  // handed back: it may be somebody else's
+    platform::memory_close(mapped);
+  }
+  return status;
+}
+
+kith_status segment_attach_memory(platform::memory&& memory, segment_kind kind, segment& out) {
+  segment_header header;
+  if (memory.size < sizeof header) return KITH_E_MISMATCH;
+  std::memcpy(&header, memory.base, sizeof header);  // once: a peer may write while we check
+  const bool writable = memory.writable || kind == segment_kind::memory;
+  if (!writable || !header_is_sound(header, kind, memory.size)) return KITH_E_MISMATCH;
+  if (names_processes(kind) && is_elsewhere(header.pid_namespace)) return KITH_E_UNSUPPORTED;
+  const segment_layout places =
+      lay_out(header.state_size, header.slot_count, header.data_size, header.card != 0);
+  segment made;
+  if (header.card != 0) {
+    const kith_status status = name_card_join(card_at(memory, places), kind, memory.writable, made.name);
+    if (status != KITH_OK) return status;
+  }
+  made.memory = std::move(memory);
+  memory = {};  // a pointer stays when it is moved from
+  if (kith_status status = open_waiting(made, header, places); status != KITH_OK) {
+    name_card_leave(made.name);
+    memory = std::move(made.memory);
     return status;
   }
+  fill_in(made, header, places);
   out = std::move(made);
   return KITH_OK;
 }
 
 void segment_close(segment& self) {
+  name_card_leave(self.name);
   platform::wait_area_close(self.waiting);
   self.waiting = {};
   platform::memory_close(self.memory);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "../platform.h"
+#include "name_card.h"
 
 namespace kith::shm {
 
@@ -33,7 +34,7 @@ enum class segment_kind : uint32_t {
 // The first 128 bytes of every segment. Fixed-width fields only, offsets instead of pointers, the same for 32 and 64 bit.
 //
 // Behind it: the state (state_size bytes, fixed for each kind), the parking slots (slot_count of 64 bytes), the data (data_size
-// bytes). Each part begins at a multiple of 64.
+// bytes). Each part begins at a multiple of 64. A named one has a name_card behind all that, at the next multiple of 4096.
 struct segment_header {
   uint32_t magic;
   uint32_t byte_order;
@@ -47,7 +48,8 @@ struct segment_header {
   uint32_t reserved;
   uint64_t element_size;
   uint64_t pid_namespace;  // of the creator: identities mean nothing in another one
-  uint64_t unused[7];
+  uint64_t card;           // where its name_card lies; 0: it has no name
+  uint64_t unused[6];
 };
 static_assert(sizeof(segment_header) == 128);
 
@@ -65,6 +67,7 @@ struct segment {
   size_t data_size = 0;
   size_t element_size = 0;
   kith_type type = 0;
+  named_part name;
 };
 
 struct segment_plan {
@@ -75,7 +78,19 @@ struct segment_plan {
   bool waited_on = true;  // somebody may wait on a word in it
   bool commit = true;
   bool read_only_share = false;
+  const name_plan* name = nullptr;  // nullptr: it has none
 };
+
+// Where the parts of a segment lie. total == 0: too large for this machine.
+struct segment_layout {
+  size_t slots;
+  size_t data;
+  size_t card;  // 0: none
+  size_t total;
+};
+segment_layout lay_out(uint32_t state_size, uint32_t slot_count, uint64_t data_size, bool has_card);
+// Whether a header is one that kith writes for such a segment, in memory of that size. It is a copy that nobody else can write to.
+bool header_is_sound(const segment_header& header, segment_kind kind, size_t memory_size);
 
 // Bytes of the state of a segment of that kind; 0 for memory.
 uint32_t state_size_of(segment_kind kind);
@@ -83,6 +98,8 @@ uint32_t state_size_of(segment_kind kind);
 kith_status segment_create(const segment_plan& plan, segment& out);
 // Maps a segment that another process made. KITH_E_MISMATCH: it is none, another kind, or of another layout.
 kith_status segment_attach(platform::native_handle&& object, segment_kind kind, segment& out);
+// The same for memory that is mapped already. When it fails, the memory is as it was.
+kith_status segment_attach_memory(platform::memory&& memory, segment_kind kind, segment& out);
 void segment_close(segment& self);
 
 }  // namespace kith::shm
