@@ -10,7 +10,7 @@ set(shared
 set(shm barrier broadcast broadcast_reader condition element event lock_word name_card patience poll_flag pool_lane queue ring segment semaphore shared_bias)
 set(posix caller error foreign fork handle library listener name_place parcel pipe process runtime_folder stdio stream supervisor system tree wait_many)
 set(win32
-  access_rules bell caller command_line environment_block error exit fence foreign fork handle identity library listener memory module parcel pipe process program
+  access_rules bell caller command_line environment_block error exit fence foreign fork handle identity library listener memory module name_place parcel pipe process program
   parent spawn stdio stream system utf16 wait_many)
 
 # Of a kernel's own calls there are several versions of a file; here the choice is made, once.

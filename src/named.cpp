@@ -54,11 +54,14 @@ void nap() {
   (void)platform::wait_many(&none, 1, in_ms(1));
 }
 
-void tidy(const platform::name_key& key) {
+// Ends a use, by `let_go`, and the object if nobody else uses it: both with the lock, so that nobody takes it for one that was left by a crash.
+template <class LetGo>
+void end_use(const platform::name_key& key, LetGo let_go) {
   platform::name_place place;
-  if (platform::place_open(false, place) != KITH_OK) return;
+  if (platform::place_open(false, place) != KITH_OK) return let_go();
   const deadline until = in_ms(longest_wait_of_close_ms);
   const place_guard locked(place, until);
+  let_go();
   bool found = false;
   platform::native_handle taken;
   if (locked.status() == KITH_OK) (void)named_look(place, key, until, found, taken);
@@ -74,9 +77,10 @@ class opening {
         until_(in_ms(longest_wait_for_names_ms)),
         out_(out),
         bells_(bells) {}
+  // The mapping first: Windows deletes no file that is mapped.
   ~opening() {
-    platform::place_give_up(place_);
     if (has_made_) shm::segment_close(made_);
+    platform::place_give_up(place_);
   }
   opening(const opening&) = delete;
   opening& operator=(const opening&) = delete;
@@ -125,9 +129,15 @@ kith_status opening::attach(platform::native_handle&& taken) {
   kith_status status = platform::place_attach(std::move(taken), mapped);
   if (status == KITH_OK) status = attach_mapped(std::move(mapped));
   if (status == KITH_OK) return KITH_OK;
-  platform::memory_close(mapped);
-  taken.reset();
-  if (!place_.is_foreign) tidy(key_);  // all others may have gone while we had it
+  const auto let_go = [&] {
+    platform::memory_close(mapped);
+    taken.reset();
+  };
+  if (wish_.user != nullptr) {
+    let_go();
+  } else {
+    end_use(key_, let_go);  // all others may have gone while we had it
+  }
   return status;
 }
 
@@ -226,13 +236,21 @@ kith_status named_open(const named_wish& wish, const named_terms& terms, shm::se
   return wish.user == nullptr ? attempt.run_own(created) : attempt.run_foreign();
 }
 
-// In a forked child, which has the mapping only, nothing is ended.
+// In a forked child, which has the mapping only, nothing is ended. Where files are mapped that must not be removed, the mapping goes with the lock;
+// elsewhere without: to free much memory takes long.
 void named_let_go(shm::segment& self) {
   const platform::name_key key = self.name.key;
   const bool may_be_left = platform::names_outlive_users || self.name.was_persistent;
-  const bool was_user = self.name.has_name() && platform::memory_handle(self.memory).valid();
+  if (self.name.has_name() && may_be_left && platform::memory_handle(self.memory).valid()) {
+    end_use(key, [&] {
+      if (platform::names_outlive_users) {
+        platform::memory_keep_mapping_only(self.memory);
+      } else {
+        shm::segment_close(self);
+      }
+    });
+  }
   shm::segment_close(self);
-  if (was_user && may_be_left) tidy(key);
 }
 
 bool named_glance(const platform::native_handle& taken, card_glance& out) {

@@ -34,13 +34,6 @@ struct listening {
 
 namespace {
 
-// What the claim says; the size is written last.
-struct claimed_name {
-  uint32_t pid;
-  uint32_t size;
-  char text[longest_meeting_name];
-};
-
 kith_status claim_name(const char* user, const meeting_name& name, native_handle& out) {
   access_rules ours;
   if (const kith_status status = ours.allow_this_user(); status != KITH_OK) return status;

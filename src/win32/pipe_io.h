@@ -22,6 +22,13 @@ struct meeting_path {
 };
 meeting_path path_of_meeting(const wchar_t* begin, const char* user, const meeting_name& name);
 
+// What the claim to the name of an endpoint says; the size is written last.
+struct claimed_name {
+  uint32_t pid;
+  uint32_t size;
+  char text[longest_meeting_name];
+};
+
 // One side of a fresh connection. Stays where it is: Windows writes to it until a read has ended.
 struct calling {
   native_handle pipe;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "../buffer.h"
+
 // As windows.h declares it; the header itself stays out.
 extern "C" __declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
 
@@ -90,6 +92,19 @@ struct pipe {
 
 struct bells {
   native_handle handles[2];  // events
+};
+
+// name_place.cpp
+inline constexpr bool names_are_made_aside = false;
+// The handles of a process go with it, and a section with its last handle.
+inline constexpr bool names_outlive_users = false;
+
+struct name_place {
+  native_handle mutex;
+  bool is_locked = false;
+  wchar_t prefix[32] = {};  // of the names of its objects, behind "Local"
+  buffer<wchar_t> folder;   // for those that are persistent
+  native_handle made;       // the file of one that was made and not published yet
 };
 
 enum class wait_for : uint32_t;
