@@ -60,10 +60,10 @@ void end_use(const platform::name_key& key, LetGo let_go) {
   platform::name_place place;
   if (platform::place_open(false, place) != KITH_OK) return let_go();
   const deadline until = in_ms(longest_wait_of_close_ms);
+  bool found = false;
+  platform::native_handle taken;  // goes after the lock: to free much memory takes long
   const place_guard locked(place, until);
   let_go();
-  bool found = false;
-  platform::native_handle taken;
   if (locked.status() == KITH_OK) (void)named_look(place, key, until, found, taken);
 }
 
@@ -236,21 +236,11 @@ kith_status named_open(const named_wish& wish, const named_terms& terms, shm::se
   return wish.user == nullptr ? attempt.run_own(created) : attempt.run_foreign();
 }
 
-// In a forked child, which has the mapping only, nothing is ended. Where files are mapped that must not be removed, the mapping goes with the lock;
-// elsewhere without: to free much memory takes long.
 void named_let_go(shm::segment& self) {
   const platform::name_key key = self.name.key;
   const bool may_be_left = platform::names_outlive_users || self.name.was_persistent;
-  if (self.name.has_name() && may_be_left && platform::memory_handle(self.memory).valid()) {
-    end_use(key, [&] {
-      if (platform::names_outlive_users) {
-        platform::memory_keep_mapping_only(self.memory);
-      } else {
-        shm::segment_close(self);
-      }
-    });
-  }
-  shm::segment_close(self);
+  if (!self.name.has_name() || !may_be_left) return shm::segment_close(self);
+  end_use(key, [&] { shm::segment_close(self); });
 }
 
 bool named_glance(const platform::native_handle& taken, card_glance& out) {
@@ -281,7 +271,9 @@ kith_status named_look(platform::name_place& place, const platform::name_key& ke
   const bool is_object = named_glance(taken, card);
   if (state == platform::place_state::unused && !card.is_kept()) {
     if (!is_object && !card.is_empty) return KITH_E_DENIED;  // not made by us
-    taken.reset();
+    // Windows removes no file that is open, or mapped.
+    if (!platform::names_outlive_users) taken.reset();
+    out = std::move(taken);
     return platform::place_remove(place, key);
   }
   if (!platform::names_are_made_aside && !card.is_ready) return KITH_E_BUSY;

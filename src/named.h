@@ -41,7 +41,8 @@ kith_status named_open(const named_wish& wish, const named_terms& terms, shm::se
 // Closes a segment, of whatever kind, and ends it if it had a name and this was its last user.
 void named_let_go(shm::segment& self);
 
-// Looks for an object with the place locked; what is left over is removed. KITH_E_BUSY: what lies there is half made, and will go.
+// Looks for an object with the place locked. What is left over is removed, and there is none; `out` may have the last of it then. KITH_E_BUSY: what
+// lies there is half made, and will go.
 kith_status named_look(platform::name_place& place, const platform::name_key& key, deadline until,
                        bool& found, platform::native_handle& out);
 // What it has written on itself. False: nothing that could be trusted.
