@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "naming.h"
 
+#include <uv.h>
+
+#include <filesystem>
+
 namespace test {
 
 namespace {
@@ -79,6 +83,21 @@ void named_object::close() {
 kith_status open_status(int32_t kind, const std::string& name, uint32_t flags) {
   named_object opened;
   return opened.open(kind, naming(name, flags));
+}
+
+own_names::own_names() { uv_os_setenv("KITH_RUNTIME_DIR", base().c_str()); }
+
+own_names::~own_names() {
+  uv_os_unsetenv("KITH_RUNTIME_DIR");
+  for (const auto& each : std::filesystem::directory_iterator(base())) std::filesystem::remove_all(each.path());
+}
+
+std::vector<std::string> own_names::files() const {
+  std::vector<std::string> found;
+  for (const auto& each : std::filesystem::recursive_directory_iterator(base())) {
+    if (!each.is_directory()) found.push_back(each.path().filename().string());
+  }
+  return found;
 }
 
 std::vector<listed_name> list_names(const std::string& begin) {

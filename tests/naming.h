@@ -57,4 +57,18 @@ struct listed_name {
 // Of names that begin so.
 std::vector<listed_name> list_names(const std::string& begin);
 
+// This test's own place of names, for its children, too. Windows: of those that are persistent.
+class own_names {
+ public:
+  own_names();
+  ~own_names();
+  own_names(const own_names&) = delete;
+  own_names& operator=(const own_names&) = delete;
+  const std::string& base() const { return folder_.path(); }
+  std::vector<std::string> files() const;  // that lie in it
+
+ private:
+  temporary_folder folder_;
+};
+
 }  // namespace test
