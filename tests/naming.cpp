@@ -3,6 +3,7 @@
 
 #include <uv.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace test {
@@ -85,11 +86,51 @@ kith_status open_status(int32_t kind, const std::string& name, uint32_t flags) {
   return opened.open(kind, naming(name, flags));
 }
 
+listed_name only_one(const std::string& name) {
+  const std::vector<listed_name> found = list_names(name);
+  REQUIRE(found.size() == 1);
+  return found[0];
+}
+
+std::vector<int64_t> sorted(std::vector<int64_t> ids) {
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+visit visit_of(const std::string& name, int32_t kind, uint32_t flags) {
+  visit out{};
+  std::snprintf(out.name, sizeof out.name, "%s", name.c_str());
+  out.kind = kind;
+  out.flags = flags;
+  return out;
+}
+
+static int32_t opens_and_stays(const void* argument, size_t) {
+  const visit& wish = *static_cast<const visit*>(argument);
+  const std::string name = wish.name;
+  channel line;
+  CHILD_NEEDS(take(line, "line"));
+  named_object opened;
+  const kith_status status = opened.open(wish.kind, naming(name, wish.flags));
+  CHILD_NEEDS(tell(line, kith_status_name(status)));
+  (void)heard(line);
+  return status == KITH_OK ? 0 : 7;
+}
+
+stranger start_stranger(const visit& wish) {
+  channel_pair ends = make_channel();
+  stranger out;
+  out.process = start_with(opens_and_stays, {{"line", ends.b}}, wish);
+  out.line = std::move(ends.a);
+  return out;
+}
+
 own_names::own_names() { uv_os_setenv("KITH_RUNTIME_DIR", base().c_str()); }
 
 own_names::~own_names() {
   uv_os_unsetenv("KITH_RUNTIME_DIR");
-  for (const auto& each : std::filesystem::directory_iterator(base())) std::filesystem::remove_all(each.path());
+  for (const auto& each : std::filesystem::directory_iterator(base()))
+    std::filesystem::remove_all(each.path());
 }
 
 std::vector<std::string> own_names::files() const {

@@ -57,6 +57,24 @@ struct listed_name {
 // Of names that begin so.
 std::vector<listed_name> list_names(const std::string& begin);
 
+listed_name only_one(const std::string& name);  // there must be exactly one that begins so
+std::vector<int64_t> sorted(std::vector<int64_t> ids);
+
+// What a child needs to know to open something.
+struct visit {
+  char name[200];
+  int32_t kind;
+  uint32_t flags;
+};
+visit visit_of(const std::string& name, int32_t kind, uint32_t flags);
+
+// A child that was given nothing but a channel, opens a named object, says by what status, and has it until it hears something.
+struct stranger {
+  test::channel line;
+  test::process process;
+};
+stranger start_stranger(const visit& wish);
+
 // This test's own place of names, for its children, too. Windows: of those that are persistent.
 class own_names {
  public:

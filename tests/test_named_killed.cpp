@@ -39,8 +39,8 @@ std::string name_of(const task& given, uint64_t number) {
 }
 
 uint32_t random_flags(uint64_t& random) {
-  constexpr uint32_t choices[] = {test::either, test::either, test::either, test::create, test::open,
-                                  test::either | KITH_NAME_PERSISTENT};
+  constexpr uint32_t choices[] = {test::either, test::either, test::either,
+                                  test::create, test::open,   test::either | KITH_NAME_PERSISTENT};
   return choices[test::next_random(random) % 6];
 }
 
@@ -126,9 +126,10 @@ int32_t use_queue(const task& given, uint64_t number, uint64_t& random) {
 
 int32_t remove_one(const task& given, uint64_t number, uint64_t& random) {
   constexpr int32_t kinds[] = {KITH_OBJECT_ARRAY, KITH_OBJECT_VALUE, KITH_OBJECT_QUEUE};
-  const kith_status status = test::next_random(random) % 4 == 0
-                                 ? kith_collect(nullptr)
-                                 : kith_name_remove(kinds[test::next_random(random) % 3], name_of(given, number).c_str());
+  const kith_status status =
+      test::next_random(random) % 4 == 0
+          ? kith_collect(nullptr)
+          : kith_name_remove(kinds[test::next_random(random) % 3], name_of(given, number).c_str());
   CHILD_NEEDS(status == KITH_OK || status == KITH_E_NOT_FOUND);
   return 0;
 }
@@ -202,7 +203,8 @@ class killing {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(test::nothing_leaks, "300 kills of processes that create, open, use and remove named objects") {
+TEST_CASE_FIXTURE(test::nothing_leaks,
+                  "300 kills of processes that create, open, use and remove named objects") {
   const test::own_names place;
   const std::string name = test::unique_name("killed");
   {

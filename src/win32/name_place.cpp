@@ -4,9 +4,12 @@
 //
 // What names there are, the directory of the session's objects says: NtQueryDirectoryObject. Windows documents it, with the remark that it may change;
 // a table of ours in a section would have to be kept true through every kill, and would be full some day.
-#include <sddl.h>
+// These need windows.h before them.
+// clang-format off
+#include "windows_api.h"
 #include <userenv.h>
 #include <winternl.h>
+// clang-format on
 
 #include <cstddef>
 #include <cstring>
@@ -233,7 +236,7 @@ native_handle open_directory(open_directory_call call, const wchar_t* path) {
   wchar_t text[64];
   wchar_t* const end = append(text, path);
   UNICODE_STRING name{};
-  name.Length = static_cast<USHORT>((end - text) * sizeof(wchar_t));
+  name.Length = static_cast<USHORT>(static_cast<size_t>(end - text) * sizeof(wchar_t));
   name.MaximumLength = static_cast<USHORT>(name.Length + sizeof(wchar_t));
   name.Buffer = text;
   OBJECT_ATTRIBUTES attributes{};
@@ -277,7 +280,8 @@ kith_status visit_session(Visit visit) {
   for (size_t bytes = size_t{256} << 10; status == more_entries && bytes <= most_bytes; bytes *= 2) {
     if (!entries.resize(bytes / sizeof(uint64_t))) return KITH_E_NO_MEMORY;
     context = 0;
-    status = query(directory.get(), entries.data(), static_cast<ULONG>(bytes), FALSE, TRUE, &context, &length);
+    status =
+        query(directory.get(), entries.data(), static_cast<ULONG>(bytes), FALSE, TRUE, &context, &length);
   }
   const auto* each = reinterpret_cast<const directory_entry*>(entries.data());
   if (status >= 0) {
@@ -469,7 +473,8 @@ kith_status place_remove(name_place& self, const name_key& key) {
 // ---- making one ----------------------------------------------------------------------------------------------------------------------------
 
 // A section of that name that is there all the same is of a creator that died a moment ago, and will go.
-kith_status place_make(name_place& self, const name_key& key, uint32_t flags, size_t size, bool, memory& out) {
+kith_status place_make(name_place& self, const name_key& key, uint32_t flags, size_t size, bool,
+                       memory& out) {
   if ((flags & (KITH_NAME_OTHERS_READ | KITH_NAME_OTHERS_USE)) != 0) return KITH_E_UNSUPPORTED;
   const object_name name = name_of(self, key.text);
   native_handle section;
