@@ -48,12 +48,6 @@ void collect_once() {
   (void)names_collect(in_ms(longest_wait_to_collect_ms), ignored);
 }
 
-void nap() {
-  platform::wait_slot none;
-  platform::wait_slot_leave_out(none);
-  (void)platform::wait_many(&none, 1, in_ms(1));
-}
-
 // Ends a use, by `let_go`, and the object if nobody else uses it: both with the lock, so that nobody takes it for one that was left by a crash.
 template <class LetGo>
 void end_use(const platform::name_key& key, LetGo let_go) {
@@ -188,18 +182,12 @@ kith_status opening::look_or_publish(bool& created, bool& again) {
 kith_status opening::run_own(bool& created) {
   kith_status status = platform::place_open(wish_.creates(), place_);
   if (status != KITH_OK) return status;
-  for (bool again = true; again;) {
+  bool again = true;
+  while (status == KITH_OK && again) {
     again = false;
-    status = look_or_publish(created, again);
-    if (status == KITH_E_BUSY) {
-      if (passed(until_, platform::clock_now())) return KITH_E_TIMEOUT;
-      nap();
-      again = true;
-      status = KITH_OK;
-    }
-    if (status != KITH_OK) return status;
+    status = while_busy(until_, [&] { return look_or_publish(created, again); });
   }
-  return KITH_OK;
+  return status;
 }
 
 kith_status opening::run_foreign() {
@@ -210,9 +198,7 @@ kith_status opening::run_foreign() {
   status = platform::place_take(place_, key_, until_, state, taken);
   if (status != KITH_OK) return status;
   if (state == platform::place_state::none) return KITH_E_NOT_FOUND;
-  card_glance card;
-  const bool is_left_over =
-      state == platform::place_state::unused && !(named_glance(taken, card) && card.is_kept());
+  const bool is_left_over = state == platform::place_state::unused && !named_glance(taken).is_kept();
   return is_left_over ? kith_status{KITH_E_NOT_FOUND} : attach(std::move(taken));
 }
 
@@ -243,21 +229,23 @@ void named_let_go(shm::segment& self) {
   end_use(key, [&] { shm::segment_close(self); });
 }
 
-bool named_glance(const platform::native_handle& taken, card_glance& out) {
+card_glance named_glance(const platform::native_handle& taken) {
+  card_glance out;
   shm::segment_header header;
+  const uint64_t size = platform::place_size(taken);
   if (platform::place_read(taken, 0, &header, sizeof header) != KITH_OK) {
-    out.is_empty = platform::place_size(taken) == 0;
-    return false;
+    out.is_ours = size == 0;
+    return out;
   }
-  out.is_empty = header.magic == 0;
+  out.is_ours = header.magic == shm::segment_magic || header.magic == 0;
   uint64_t words[2];  // ready, flags
   static_assert(offsetof(shm::name_card, ready) == 0 && offsetof(shm::name_card, flags) == 8);
-  if (header.magic != shm::segment_magic || header.card == 0 || header.card > platform::place_size(taken) ||
+  if (header.magic != shm::segment_magic || header.card == 0 || header.card > size ||
       platform::place_read(taken, header.card, words, sizeof words) != KITH_OK)
-    return false;
+    return out;
   out.is_ready = words[0] == shm::name_card_ready;
   out.flags = words[1];
-  return true;
+  return out;
 }
 
 kith_status named_look(platform::name_place& place, const platform::name_key& key, deadline until,
@@ -267,10 +255,9 @@ kith_status named_look(platform::name_place& place, const platform::name_key& ke
   found = false;
   const kith_status status = platform::place_take(place, key, until, state, taken);
   if (status != KITH_OK || state == platform::place_state::none) return status;
-  card_glance card;
-  const bool is_object = named_glance(taken, card);
+  const card_glance card = named_glance(taken);
   if (state == platform::place_state::unused && !card.is_kept()) {
-    if (!is_object && !card.is_empty) return KITH_E_DENIED;  // not made by us
+    if (!card.is_ours) return KITH_E_DENIED;
     // Windows removes no file that is open, or mapped.
     if (!platform::names_outlive_users) taken.reset();
     out = std::move(taken);

@@ -45,17 +45,31 @@ void named_let_go(shm::segment& self);
 // lies there is half made, and will go.
 kith_status named_look(platform::name_place& place, const platform::name_key& key, deadline until,
                        bool& found, platform::native_handle& out);
-// What it has written on itself. False: nothing that could be trusted.
+// What it has written on itself.
 struct card_glance {
-  bool is_empty = false;  // no byte was written yet
+  bool is_ours = false;  // kith has begun to write it, or nobody
   bool is_ready = false;
   uint64_t flags = 0;
 
   bool is_kept() const { return is_ready && (flags & KITH_NAME_PERSISTENT) != 0; }
 };
-bool named_glance(const platform::native_handle& taken, card_glance& out);
+card_glance named_glance(const platform::native_handle& taken);
 
 inline constexpr int64_t longest_wait_for_names_ms = 5000;
+
+// As long as the attempt answers KITH_E_BUSY, it is made again, with naps; KITH_E_TIMEOUT at the deadline.
+template <class Attempt>
+kith_status while_busy(deadline until, Attempt attempt) {
+  for (;;) {
+    const kith_status status = attempt();
+    if (status != KITH_E_BUSY) return status;
+    const uint64_t now = platform::clock_now();
+    if (passed(until, now)) return KITH_E_TIMEOUT;
+    platform::wait_slot none;
+    platform::wait_slot_leave_out(none);
+    (void)platform::wait_many(&none, 1, deadline_after(now, ns_per_ms));
+  }
+}
 
 // Locks a place for the time of a block.
 class place_guard {

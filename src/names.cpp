@@ -268,7 +268,8 @@ kith_status add_object(names_object& self, platform::name_place& place, const pl
     if (locked.status() != KITH_OK) return locked.status();
     platform::native_handle taken;
     kith_status status = platform::place_take(place, key, until, state, taken);
-    if (status == KITH_E_DENIED) return KITH_OK;  // something strange, which is no object
+    // Something strange, which is no object; or one that is just going.
+    if (status == KITH_E_DENIED || status == KITH_E_BUSY) return KITH_OK;
     if (status != KITH_OK || state == platform::place_state::none) return status;
     status = take_snapshot(taken, kind, copy);
     taken.reset();  // before the lock goes: who closes it as the last one must find it unused
@@ -328,9 +329,8 @@ bool remove_left_over(platform::name_place& place, const platform::name_key& key
   if (platform::place_take(place, key, until, state, taken) != KITH_OK ||
       state != platform::place_state::unused)
     return false;
-  card_glance card;
-  const bool is_ours = named_glance(taken, card) || card.is_empty;
-  if (!is_ours || card.is_kept()) return false;
+  const card_glance card = named_glance(taken);
+  if (!card.is_ours || card.is_kept()) return false;
   taken.reset();
   return platform::place_remove(place, key) == KITH_OK;
 }
@@ -353,6 +353,21 @@ kith_status take_persistence(shm::segment_kind kind, platform::native_handle&& t
   return KITH_OK;
 }
 
+// With the lock. `taken`: it is used.
+kith_status remove_unused(platform::name_place& place, const platform::name_key& key, deadline until,
+                          platform::native_handle& taken) {
+  platform::place_state state{};
+  kith_status status = platform::place_take(place, key, until, state, taken);
+  if (status != KITH_OK || state == platform::place_state::used) return status;
+  if (state == platform::place_state::none) return KITH_E_NOT_FOUND;
+  const card_glance card = named_glance(taken);
+  taken.reset();
+  if (!card.is_ours) return KITH_E_DENIED;
+  status = platform::place_remove(place, key);
+  // What nobody sees was not there.
+  return status == KITH_OK && !card.is_kept() ? kith_status{KITH_E_NOT_FOUND} : status;
+}
+
 kith_status remove_name(shm::segment_kind kind, const platform::meeting_name& name) {
   platform::name_place place;
   kith_status status = platform::place_open(false, place);
@@ -360,24 +375,11 @@ kith_status remove_name(shm::segment_kind kind, const platform::meeting_name& na
   const platform::name_key key = platform::name_key_of(shm::name_letter_of(kind), name.hash);
   const deadline until = deadline_in(platform::clock_now(), longest_wait_for_names_ms);
   platform::native_handle taken;
-  {
+  status = while_busy(until, [&] {
     const place_guard locked(place, until);
-    if (locked.status() != KITH_OK) return locked.status();
-    platform::place_state state{};
-    status = platform::place_take(place, key, until, state, taken);
-    if (status != KITH_OK) return status;
-    if (state == platform::place_state::none) return KITH_E_NOT_FOUND;
-    if (state == platform::place_state::unused) {
-      card_glance card;
-      const bool is_ours = named_glance(taken, card) || card.is_empty;
-      if (!is_ours) return KITH_E_DENIED;
-      taken.reset();
-      status = platform::place_remove(place, key);
-      // What nobody sees was not there.
-      return status == KITH_OK && !card.is_kept() ? kith_status{KITH_E_NOT_FOUND} : status;
-    }
-  }
-  return take_persistence(kind, std::move(taken));
+    return locked.status() == KITH_OK ? remove_unused(place, key, until, taken) : locked.status();
+  });
+  return status == KITH_OK && taken.valid() ? take_persistence(kind, std::move(taken)) : status;
 }
 
 }  // namespace

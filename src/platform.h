@@ -289,7 +289,7 @@ enum class place_state {
   used
 };
 // Unless there is none, `out` is the object, which is used from now on, for as long as `out` or a copy of it is open in any process.
-// KITH_E_TIMEOUT: it cannot be told; KITH_E_DENIED: what lies there is not that user's, or no object of ours.
+// KITH_E_TIMEOUT: it cannot be told; KITH_E_DENIED: what lies there is not that user's, or no object of ours; KITH_E_BUSY: it is just going away.
 kith_status place_take(name_place& self, const name_key& key, deadline until, place_state& state,
                        native_handle& out);
 // Without the lock. Reads of what was taken, whatever that is. KITH_E_MISMATCH: it has not so many bytes.
@@ -299,7 +299,7 @@ uint64_t place_size(const native_handle& taken);
 kith_status place_attach(native_handle&& taken, memory& out);
 // The bells of an object that was taken. Without the lock.
 kith_status place_bells(name_place& self, const name_key& key, uint32_t count, bells& out);
-// Ends one that nobody uses.
+// Ends one that nobody uses. KITH_E_BUSY: not just now, as a process that had it is ending.
 kith_status place_remove(name_place& self, const name_key& key);
 
 // Zeroed memory for an object that is to be published next; `flags`: KITH_NAME_... Where names_are_made_aside (platform_types.h) it need not

@@ -34,6 +34,17 @@ struct task {
   uint64_t random;
 };
 
+// For a child, which has no other way to say what went wrong.
+bool is_one_of(kith_status status, std::initializer_list<kith_status> expected) {
+  for (const kith_status each : expected) {
+    if (status == each) return true;
+  }
+  std::fprintf(stderr, "%s, of the OS: %d\n", kith_status_name(status), kith_os_error());
+  return false;
+}
+
+bool is_not_there(kith_status status) { return status == KITH_E_EXISTS || status == KITH_E_NOT_FOUND; }
+
 std::string name_of(const task& given, uint64_t number) {
   return std::string(given.name) + " " + std::to_string(number);
 }
@@ -61,8 +72,8 @@ int32_t use_array(table& all, const task& given, uint64_t number, uint64_t& rand
   test::array numbers;
   int32_t created = 0;
   const kith_status status = kith_array_open_named(&wanted, KITH_I64, 3, nullptr, numbers.out(), &created);
-  if (status == KITH_E_EXISTS || status == KITH_E_NOT_FOUND) return 0;
-  CHILD_NEEDS(status == KITH_OK);
+  if (is_not_there(status)) return 0;
+  CHILD_NEEDS(is_one_of(status, {KITH_OK}));
   all.openings.fetch_add(1);
   all.creations.fetch_add(static_cast<uint64_t>(created));
   int64_t before = 0;
@@ -97,8 +108,8 @@ int32_t use_value(const task& given, uint64_t number, uint64_t& random) {
   test::value counter;
   const kith_status status =
       kith_value_open_named(&wanted, KITH_I64, &initial, nullptr, counter.out(), nullptr);
-  if (status == KITH_E_EXISTS || status == KITH_E_NOT_FOUND) return 0;
-  CHILD_NEEDS(status == KITH_OK);
+  if (is_not_there(status)) return 0;
+  CHILD_NEEDS(is_one_of(status, {KITH_OK}));
   int64_t before = 0;
   CHILD_NEEDS(kith_value_add(counter, 1, &before) == KITH_OK);
   CHILD_NEEDS(before >= initial);
@@ -111,8 +122,8 @@ int32_t use_queue(const task& given, uint64_t number, uint64_t& random) {
   const kith_naming wanted = naming(name, random_flags(random));
   test::queue queue;
   const kith_status status = kith_queue_open_named(&wanted, nullptr, queue.out(), nullptr);
-  if (status == KITH_E_EXISTS || status == KITH_E_NOT_FOUND) return 0;
-  CHILD_NEEDS(status == KITH_OK);
+  if (is_not_there(status)) return 0;
+  CHILD_NEEDS(is_one_of(status, {KITH_OK}));
   int64_t handle = 0;
   CHILD_NEEDS(kith_queue_poll_handle(queue, &handle) == KITH_OK);
   const kith_status put = kith_queue_put(queue, name.data(), name.size(), 0);
@@ -130,7 +141,7 @@ int32_t remove_one(const task& given, uint64_t number, uint64_t& random) {
       test::next_random(random) % 4 == 0
           ? kith_collect(nullptr)
           : kith_name_remove(kinds[test::next_random(random) % 3], name_of(given, number).c_str());
-  CHILD_NEEDS(status == KITH_OK || status == KITH_E_NOT_FOUND);
+  CHILD_NEEDS(is_one_of(status, {KITH_OK, KITH_E_NOT_FOUND}));
   return 0;
 }
 

@@ -29,6 +29,16 @@ constexpr wchar_t endpoint_names[] = L"kith-e-";
 
 kith_status denied() { return fail(ERROR_ACCESS_DENIED); }
 
+template <class Call>
+Call call_of_ntdll(const char* name) {
+  const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+  const FARPROC found = ntdll == nullptr ? nullptr : GetProcAddress(ntdll, name);
+  Call call = nullptr;
+  static_assert(sizeof(call) == sizeof(found));
+  std::memcpy(&call, &found, sizeof(call));
+  return call;
+}
+
 // ---- how names are written -----------------------------------------------------------------------------------------------------------------
 
 // Local\kith-<16 hex digits of the user>-<key><end>
@@ -141,6 +151,17 @@ kith_status check_file(HANDLE file) {
 
 constexpr DWORD share_all = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 
+// What is removed, and still open in a process that is just ending, is gone soon.
+kith_status fail_at_file(DWORD error) {
+  constexpr NTSTATUS delete_pending = static_cast<NTSTATUS>(0xC0000056);
+  using last_status_call = NTSTATUS(NTAPI*)();
+  const auto last_status = call_of_ntdll<last_status_call>("RtlGetLastNtStatus");
+  const bool is_going =
+      error == ERROR_ACCESS_DENIED && last_status != nullptr && last_status() == delete_pending;
+  return is_going || error == ERROR_DELETE_PENDING ? kith_status{KITH_E_BUSY}
+                                                   : fail(static_cast<int32_t>(error));
+}
+
 // KITH_E_NOT_FOUND: there is none.
 kith_status open_file(const name_place& self, const name_key& key, native_handle& out) {
   wide_text path;
@@ -148,7 +169,7 @@ kith_status open_file(const name_place& self, const name_key& key, native_handle
   native_handle opened = owned_file(CreateFileW(
       path.data(), GENERIC_READ | GENERIC_WRITE, share_all, nullptr, OPEN_EXISTING,
       FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, nullptr));
-  if (!opened.valid()) return fail_with_last_error();
+  if (!opened.valid()) return fail_at_file(GetLastError());
   if (const kith_status status = check_file(opened.get()); status != KITH_OK) return status;
   out = std::move(opened);
   return KITH_OK;
@@ -163,7 +184,7 @@ kith_status make_file(name_place& self, const name_key& key, native_handle& out)
   native_handle made =
       owned_file(CreateFileW(path.data(), GENERIC_READ | GENERIC_WRITE | DELETE, share_all, ours.attributes(),
                              CREATE_NEW, FILE_ATTRIBUTE_NORMAL | FILE_FLAG_OPEN_REPARSE_POINT, nullptr));
-  if (!made.valid()) return fail_with_last_error();
+  if (!made.valid()) return fail_at_file(GetLastError());
   out = std::move(made);
   return KITH_OK;
 }
@@ -220,16 +241,6 @@ struct directory_entry {
 
 using open_directory_call = NTSTATUS(NTAPI*)(HANDLE*, ACCESS_MASK, OBJECT_ATTRIBUTES*);
 using query_directory_call = NTSTATUS(NTAPI*)(HANDLE, void*, ULONG, BOOLEAN, BOOLEAN, ULONG*, ULONG*);
-
-template <class Call>
-Call call_of_ntdll(const char* name) {
-  const HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
-  const FARPROC found = ntdll == nullptr ? nullptr : GetProcAddress(ntdll, name);
-  Call call = nullptr;
-  static_assert(sizeof(call) == sizeof(found));
-  std::memcpy(&call, &found, sizeof(call));
-  return call;
-}
 
 native_handle open_directory(open_directory_call call, const wchar_t* path) {
   constexpr ACCESS_MASK query = 1;
@@ -467,7 +478,11 @@ kith_status place_remove(name_place& self, const name_key& key) {
   if (const kith_status status = path_of(self, key.text, path); status != KITH_OK) return status;
   if (DeleteFileW(path.data())) return KITH_OK;
   const DWORD error = GetLastError();
-  return error == ERROR_FILE_NOT_FOUND ? KITH_OK : fail(static_cast<int32_t>(error));
+  if (error == ERROR_FILE_NOT_FOUND || error == ERROR_PATH_NOT_FOUND) return KITH_OK;
+  // Mapped, or open, in a process that is just ending.
+  const bool is_held =
+      error == ERROR_USER_MAPPED_FILE || error == ERROR_SHARING_VIOLATION || error == ERROR_ACCESS_DENIED;
+  return is_held ? kith_status{KITH_E_BUSY} : fail_at_file(error);
 }
 
 // ---- making one ----------------------------------------------------------------------------------------------------------------------------
