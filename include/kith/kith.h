@@ -1590,7 +1590,8 @@ KITH_API kith_status kith_channel_peer(kith_channel *channel, kith_peer *out);
  * KITH_NAME_PERSISTENT it lives on without users, until kith_name_remove. An object that is not finished, because its creator died, does not exist.
  *
  * A named object is used as any other: it can be given to children and sent through channels, and who got it so is a user of it as well. A child by
- * KITH_START_FORK, or by a plain fork(), has the memory, but is no user.
+ * KITH_START_FORK, or by a plain fork(), has the memory; it is not listed as a user, though the object stays until it has ended, too (but see
+ * docs/platform_notes.md).
  *
  * Where the memory of others cannot shrink under us, that of named objects can all the same: every process of this user may open the file that it
  * is (POSIX). Who must be safe from processes of his own user meets them at an endpoint. */
@@ -1622,8 +1623,7 @@ typedef struct kith_naming {
  * OPEN, a name that is empty or too long, no such user, CREATE among the names of another user, PERSISTENT or OTHERS_... without CREATE,
  * size 0 with CREATE, COMMIT together with LAZY); KITH_E_UNSUPPORTED (an unknown flag; READ_ONLY_SHARE; OTHERS_... or another user on Windows; an object of processes in another
  * pid namespace); KITH_E_TOO_LARGE; KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
- * Lifetime: *out is yours. Threads: any. Platforms: POSIX: a child by a plain fork() keeps it from being removed for as long as it lives, or until it closes the
- * handle; the memory is a file in /dev/shm or /tmp, and so is bounded by the size of that. Windows: names are those of a session, so a service and a program on the desktop do not meet by
+ * Lifetime: *out is yours. Threads: any. Platforms: POSIX: the memory is a file in /dev/shm or /tmp, and so is bounded by the size of that. Windows: names are those of a session, so a service and a program on the desktop do not meet by
  * them. Since: 0.1 */
 KITH_API kith_status kith_memory_open_named(const kith_naming *naming, size_t size, const kith_memory_options *options, kith_memory **out,
                                             int32_t *out_created);
@@ -1692,7 +1692,7 @@ typedef struct kith_name_info {
   int64_t size;           /* bytes of memory, of all elements of an array, of a value; else 0 */
   int64_t element_size;   /* of an array or value; else 0 */
   const int64_t *users;   /* pids of the living processes that use it, each once, at most 256; of an endpoint: of the one that listens, if it is known.
-                             Until kith_names_close */
+                             Those of other users that may only read are not known. Until kith_names_close */
   size_t user_count;      /* how many pids there are in `users` */
   int64_t owner_pid;      /* who holds its lock: of a lock, array or value; 0: nobody */
   int64_t owner_held_ms;  /* how long, as far as anybody has watched: see kith_owner */
@@ -1706,7 +1706,7 @@ typedef struct kith_name_info {
 
 /* Lists the named objects and endpoints of this user: a snapshot. Objects that are left over are among them. Nobody is held up, and nothing is changed.
  * Returns: KITH_OK, also when there are none; KITH_E_DENIED (the place of the names is not ours); KITH_E_TIMEOUT (as kith_memory_open_named); KITH_E_INVALID;
- * KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * KITH_E_UNSUPPORTED (Windows does not let this process see what names there are); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
  * Lifetime: *out is yours. Threads: any. Platforms: Windows: those of this session, and persistent ones. Since: 0.1 */
 KITH_API kith_status kith_names_list(kith_names **out);
 
@@ -1724,7 +1724,7 @@ KITH_API void kith_names_close(kith_names *names);
 /* Removes what a crash of all users has left of the names of this user, endpoints included; never what lives, never what is persistent. The first
  * creation of a named object in a process does the same.
  * *out_removed (may be NULL) is how many objects and endpoints were removed.
- * Returns: KITH_OK; KITH_E_DENIED; KITH_E_TIMEOUT (as kith_memory_open_named); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
+ * Returns: KITH_OK; KITH_E_DENIED; KITH_E_TIMEOUT (as kith_memory_open_named); KITH_E_UNSUPPORTED (as kith_names_list); KITH_E_NO_MEMORY; KITH_E_LIMIT; KITH_E_OS.
  * Threads: any. Since: 0.1 */
 KITH_API kith_status kith_collect(size_t *out_removed);
 
