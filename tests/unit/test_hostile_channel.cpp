@@ -155,7 +155,8 @@ TEST_CASE_FIXTURE(test::nothing_leaks, "rubbish that is written while we read cr
     const kith_status status = kith_channel_recv(line.b, buffer, sizeof buffer, &size, 0);
     received += status == KITH_OK;
     if (!is_an_answer(status)) FAIL_CHECK(kith_status_name(status));
-    if (looks % 100 == 0) std::this_thread::yield();
+    // Nothing to be read: the other one may have no core.
+    if (status != KITH_OK) std::this_thread::yield();
   }
   stop = true;
   mad.join();
