@@ -4,6 +4,7 @@
 
 #include <kith/kith.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +12,8 @@
 #include <thread>
 
 #include "machine.h"
+#include "names.h"
+#include "text.h"
 
 namespace command {
 
@@ -25,10 +28,6 @@ constexpr int hold_ms = 60;  // longer than the first slices of a wait, in which
 template <class T>
 constexpr uint32_t size_of_options() {
   return static_cast<uint32_t>(sizeof(T));
-}
-
-std::string status_text(kith_status status) {
-  return std::string(kith_status_name(status)) + ": " + kith_status_text(status);
 }
 
 std::string ms_text(clock::duration time) {
@@ -132,7 +131,8 @@ void add_features(report& to) {
               "a peer that goes out of its way can write to what it was given for reading");
   add_feature(to, "process_handles", KITH_HAS_PROCESS_HANDLE, verdict::fallback,
               "the end of a process that is no child is noticed within 25 ms instead of at once");
-  add_feature(to, "fork", KITH_HAS_FORK, verdict::missing, "KITH_START_FORK is for POSIX; KITH_START_SPAWN works everywhere");
+  add_feature(to, "fork", KITH_HAS_FORK, verdict::missing,
+              "KITH_START_FORK is for POSIX; KITH_START_SPAWN works everywhere");
 }
 
 void add_start(report& to) {
@@ -151,13 +151,15 @@ void add_death_of_owner(report& to) {
   int64_t died_at = 0;
   const int64_t noticed_at = now_ns();
   if (status != KITH_OWNER_DIED || kith_value_load(used.died_at, &died_at, sizeof died_at) != KITH_OK) {
-    to.push_back({"death_of_a_lock_owner", verdict::failed, status_text(status), "it should have been KITH_OWNER_DIED"});
+    to.push_back({"death_of_a_lock_owner", verdict::failed, status_text(status),
+                  "it should have been KITH_OWNER_DIED"});
     return;
   }
   const auto late = std::chrono::nanoseconds(noticed_at - died_at);
   // The end of a process takes a millisecond or two; where deaths are looked for every 25 ms, 13 in the middle.
   const bool is_told = late < std::chrono::milliseconds(5);
-  to.push_back({"death_of_a_lock_owner", is_told ? verdict::ok : verdict::fallback, "noticed after " + ms_text(late),
+  to.push_back({"death_of_a_lock_owner", is_told ? verdict::ok : verdict::fallback,
+                "noticed after " + ms_text(late),
                 is_told ? "" : "it is looked for every 25 ms, or this machine is busy"});
 }
 
@@ -170,7 +172,8 @@ void add_channel(report& to) {
   if (status == KITH_OK) status = kith_channel_recv(b, text, sizeof text, &size, patience_ms);
   kith_channel_close(a);
   kith_channel_close(b);
-  to.push_back({"channel", status == KITH_OK ? verdict::ok : verdict::failed, status == KITH_OK ? "yes" : status_text(status), ""});
+  to.push_back({"channel", status == KITH_OK ? verdict::ok : verdict::failed,
+                status == KITH_OK ? "yes" : status_text(status), ""});
 }
 
 void add_readers_handle(report& to) {
@@ -183,9 +186,28 @@ void add_readers_handle(report& to) {
   kith_reader_close(reader);
   kith_broadcast_close(broadcast);
   const bool works = status == KITH_OK || status == KITH_E_UNSUPPORTED;
-  to.push_back({"handle_of_a_reader", status == KITH_OK ? verdict::ok : works ? verdict::fallback : verdict::failed,
-                status == KITH_OK ? "yes" : works ? "no" : status_text(status),
+  to.push_back({"handle_of_a_reader",
+                status == KITH_OK ? verdict::ok
+                : works           ? verdict::fallback
+                                  : verdict::failed,
+                status == KITH_OK ? "yes"
+                : works           ? "no"
+                                  : status_text(status),
                 status == KITH_OK ? "" : "a loop looks at the readers of broadcasts every 25 ms"});
+}
+
+void add_names(report& to) {
+  std::vector<named> all;
+  const kith_status status = list_names(all);
+  if (status != KITH_OK) {
+    to.push_back({"names", verdict::failed, status_text(status), "they lie in " + place_of_names()});
+    return;
+  }
+  const auto left =
+      std::count_if(all.begin(), all.end(), [](const named& each) { return each.info.stale != 0; });
+  to.push_back({"names", verdict::ok, std::to_string(all.size()) + " in " + place_of_names(), ""});
+  to.push_back({"left_over_names", verdict::fact, std::to_string(left),
+                left == 0 ? "" : "crashes have left them: kith ls shows and kith gc removes them"});
 }
 
 }  // namespace
@@ -200,6 +222,7 @@ report examine() {
   add_calls(all);
   add_channel(all);
   add_readers_handle(all);
+  add_names(all);
   add_start(all);
   add_death_of_owner(all);
   return all;

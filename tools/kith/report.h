@@ -16,7 +16,7 @@ enum class verdict {
 };
 
 struct finding {
-  std::string name;   // in JSON: the key, in small letters with underscores
+  std::string name;  // in JSON: the key, in small letters with underscores
   verdict result;
   std::string value;
   std::string remark;  // what follows from it; may be empty
