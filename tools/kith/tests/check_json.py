@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 EXPECTED = {"kith", "system", "processors", "shared_memory", "sealed_memory", "read_only_shares", "process_handles", "fork",
-            "channel", "handle_of_a_reader", "start_of_a_function", "death_of_a_lock_owner"}
+            "channel", "handle_of_a_reader", "start_of_a_function", "death_of_a_lock_owner", "names", "left_over_names"}
 RESULTS = {"ok", "fallback", "missing", "fact"}
 
 run = subprocess.run(sys.argv[1:] + ["doctor", "--json"], stdout=subprocess.PIPE, timeout=50, check=False)
