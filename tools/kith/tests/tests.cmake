@@ -29,3 +29,17 @@ foreach(case IN LISTS cases)
       $<TARGET_FILE:kith_name_user> ${CMAKE_CROSSCOMPILING_EMULATOR})
   set_tests_properties("kith: ${case}" PROPERTIES TIMEOUT 180 SKIP_REGULAR_EXPRESSION "skipped: ")
 endforeach()
+
+if(NOT WIN32)
+  add_executable(kith_crowd ${CMAKE_CURRENT_LIST_DIR}/crowd.cpp)
+  kith_set_common_flags(kith_crowd)
+  target_link_libraries(kith_crowd PRIVATE kith::kith)
+  function(kith_add_crowd_test name)
+    add_test(NAME "kith: ${name}"
+      COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_CURRENT_LIST_DIR}/test_crowd.py $<TARGET_FILE:kith_command> $<TARGET_FILE:kith_crowd>
+        ${ARGN})
+    set_tests_properties("kith: ${name}" PROPERTIES TIMEOUT 300 PROCESSORS 2 SKIP_REGULAR_EXPRESSION "skipped: ")
+  endfunction()
+  kith_add_crowd_test("fifty processes come and go" 8)
+  kith_add_crowd_test("fifty processes of an unprivileged user" 4 nobody)
+endif()
