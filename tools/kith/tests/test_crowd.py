@@ -92,9 +92,14 @@ class Crowd:
 
     def kill_at_random(self):
         try:
-            while not self.stopped.wait(random.uniform(0.01, 0.05)):
-                random.choice(self.living()).kill()
-                self.add_member()
+            # Who comes removes, when it makes its first object, what those have left who went: so some time passes in between.
+            while not self.stopped.wait(random.uniform(0.02, 0.1)):
+                doomed = random.sample(self.living(), random.randint(1, 6))
+                for each in doomed:
+                    each.kill()
+                self.stopped.wait(random.uniform(0, 0.2))
+                for _ in doomed:
+                    self.add_member()
         except BaseException as error:  # to be told by the main thread
             self.failure = error
 
