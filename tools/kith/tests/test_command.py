@@ -101,6 +101,16 @@ def shown(place):
     check("x" * 300 not in place.text("ls") and "x" * 300 in place.text("ls", "--long"))
 
 
+def unicode(place):
+    """What a user types and what he sees are UTF-8 everywhere."""
+    place.user("event", "\u00e9\u6f22\U0001f600")
+    place.user("event", "e")
+    for pattern in ("\u00e9*", "?\u6f22?", "*\U0001f600"):
+        listed = json.loads(place.text("ls", "--json", place.begin + pattern))
+        check([each["name"] for each in listed] == [place.begin + "\u00e9\u6f22\U0001f600"], pattern, listed)
+    check("  " + place.begin + "\u00e9\u6f22\U0001f600  -" in place.text("ls", place.begin + "\u00e9*"))
+
+
 def gc(place):
     # All there before the first one crashes: who makes something removes what crashes have left before.
     crashing = [place.user(kind, "crashed") for kind in ("lock", "queue", "endpoint")]
@@ -242,7 +252,7 @@ def names_in_doctor(place):
     check(json.loads(place.text("doctor", "--json"))["left_over_names"]["value"] == "0")
 
 
-CASES = {case.__name__: case for case in (nothing, kinds, lock, fill, shown, gc, rm, top, terminal, usage, denied, names_in_doctor)}
+CASES = {case.__name__: case for case in (nothing, kinds, lock, fill, shown, unicode, gc, rm, top, terminal, usage, denied, names_in_doctor)}
 
 if __name__ == "__main__":
     name, command, user_program, *launcher = sys.argv[1:]

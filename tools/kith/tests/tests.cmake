@@ -18,7 +18,7 @@ kith_set_common_flags(kith_name_user)
 target_link_libraries(kith_name_user PRIVATE kith::kith)
 set_target_properties(kith_name_user PROPERTIES LINKER_LANGUAGE C)
 
-set(cases nothing kinds lock fill rm usage)
+set(cases nothing kinds lock fill unicode rm usage)
 if(NOT WIN32)
   # Windows leaves nothing after a crash; signals, terminals and modes of folders are POSIX.
   list(APPEND cases shown gc top terminal denied names_in_doctor)
