@@ -4,6 +4,7 @@
 #include <mutex>
 #include <numeric>
 
+#include "strangers.h"
 #include "thrown.h"
 
 using namespace std::chrono_literals;
@@ -290,6 +291,34 @@ TEST_CASE_FIXTURE(nothing_leaks, "C++: a wait ends when it is cancelled, and a p
   kith::process child = kith::process::run({test::role({"exit"}).argv()[0], "--child=exit", "9"});
   CHECK(child.join(60s)->code == 9);
   CHECK(thrown_by([] { (void)kith::process::run({"no such program"}); }) == KITH_E_NOT_FOUND);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "C++: objects are opened by their names") {
+  const std::string name = test::unique_name("cpp");
+  const kith::naming either(name.c_str()), look(name.c_str(), KITH_NAME_OPEN);
+  CHECK(kith::memory::try_open(look, 64).why() == KITH_E_NOT_FOUND);
+  auto memory = kith::memory::open(either, 64);
+  CHECK(kith::memory::open(look, 0).bytes().size() == 64);
+  auto array = kith::array<int>::open(either, 3);
+  array[1] = 5;
+  CHECK(kith::array<int>::open(look, 3)[1] == 5);
+  CHECK(kith::array<float>::try_open(look, 3).why() == KITH_E_MISMATCH);
+  auto value = kith::value<int>::open(either, 7);
+  CHECK(kith::value<int>::open(either, 8).load() == 7);
+  auto mutex = kith::mutex::open(either);
+  const std::scoped_lock hold(mutex);
+  CHECK_FALSE(kith::mutex::open(look).try_lock());
+  auto semaphore = kith::semaphore::open(either, 2);
+  CHECK(kith::semaphore::open(look, 2).available() == 2);
+  auto condition = kith::condition::open(either);
+  CHECK(kith::condition::try_open(look).ok());
+  auto event = kith::event::open(either, KITH_EVENT_INITIALLY_SET);
+  CHECK(kith::event::open(look).is_set());
+  auto barrier = kith::barrier::open(either, 2);
+  CHECK(kith::barrier::try_open(look, 3).why() == KITH_E_MISMATCH);
+  auto queue = kith::queue::open(either);
+  queue.put("item");
+  CHECK(kith::queue::open(look).count() == 1);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "C++: owners move, and are closed once") {

@@ -186,6 +186,17 @@ class owner {
   Handle* handle_ = nullptr;
 };
 
+// A name by which processes that are no relatives meet at an object, for try_open and open of its class. It does not keep the text.
+class naming {
+ public:
+  naming(const char* name, uint32_t flags = KITH_NAME_CREATE | KITH_NAME_OPEN, const char* user = nullptr) noexcept
+      : wanted_{sizeof wanted_, flags, name, user} {}
+  const kith_naming* get() const noexcept { return &wanted_; }
+
+ private:
+  kith_naming wanted_;
+};
+
 // What may be given to a child, and be sent through a channel.
 template <class T>
 concept shareable = requires(const T& object, const char* name) {

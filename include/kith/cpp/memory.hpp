@@ -48,9 +48,14 @@ class memory : public owner<kith_memory, kith_memory_close> {
   static result<memory> try_inherit(const char* name) noexcept {
     return detail::own<memory>([&](kith_memory** out) { return kith_memory_inherit(name, out); });
   }
+  static result<memory> try_open(const naming& where, std::size_t size, uint32_t flags = 0) noexcept {
+    const auto wanted = detail::options<kith_memory_options>(flags);
+    return detail::own<memory>([&](kith_memory** out) { return kith_memory_open_named(where.get(), size, &wanted, out, nullptr); });
+  }
 #if KITH_HPP_THROWS
   explicit memory(std::size_t size, uint32_t flags = 0) : memory(try_create(size, flags).value("kith::memory")) {}
   static memory inherit(const char* name) { return try_inherit(name).value("kith::memory::inherit"); }
+  static memory open(const naming& where, std::size_t size, uint32_t flags = 0) { return try_open(where, size, flags).value("kith::memory::open"); }
 #endif
 
   std::span<std::byte> bytes() const noexcept {
@@ -73,9 +78,14 @@ class array : public owner<kith_array, kith_array_close> {
     auto got = detail::own<array>([&](kith_array** out) { return kith_array_inherit(name, out); });
     return !got || got->fits() ? std::move(got) : result<array>(KITH_E_MISMATCH);
   }
+  static result<array> try_open(const naming& where, std::size_t count, uint32_t flags = 0) noexcept {
+    const auto wanted = detail::element_options<T, kith_array_options>(flags);
+    return detail::own<array>([&](kith_array** out) { return kith_array_open_named(where.get(), detail::type_of<T>(), count, &wanted, out, nullptr); });
+  }
 #if KITH_HPP_THROWS
   explicit array(std::size_t count, uint32_t flags = 0) : array(try_create(count, flags).value("kith::array")) {}
   static array inherit(const char* name) { return try_inherit(name).value("kith::array::inherit"); }
+  static array open(const naming& where, std::size_t count, uint32_t flags = 0) { return try_open(where, count, flags).value("kith::array::open"); }
 #endif
 
   // The elements: plain shared memory, which a const array does not protect.
@@ -127,6 +137,10 @@ class value : public owner<kith_value, kith_value_close> {
     auto got = detail::own<value>([&](kith_value** out) { return kith_value_inherit(name, out); });
     return !got || got->fits() ? std::move(got) : result<value>(KITH_E_MISMATCH);
   }
+  static result<value> try_open(const naming& where, const T& initial = T{}, uint32_t flags = 0) noexcept {
+    const auto wanted = detail::element_options<T, kith_value_options>(flags);
+    return detail::own<value>([&](kith_value** out) { return kith_value_open_named(where.get(), detail::type_of<T>(), &initial, &wanted, out, nullptr); });
+  }
 
   // Whole, never half of one store and half of another. owner_died: as kith_value_load says.
   status try_load(T& out) const noexcept { return kith_value_load(get(), &out, sizeof out); }
@@ -153,6 +167,7 @@ class value : public owner<kith_value, kith_value_close> {
   value() : value(T{}) {}
   explicit value(const T& initial, uint32_t flags = 0) : value(try_create(initial, flags).value("kith::value")) {}
   static value inherit(const char* name) { return try_inherit(name).value("kith::value::inherit"); }
+  static value open(const naming& where, const T& initial = T{}, uint32_t flags = 0) { return try_open(where, initial, flags).value("kith::value::open"); }
 
   T load() const {
     T out;

@@ -27,6 +27,12 @@ class queue : public owner<kith_queue, kith_queue_close> {
   static result<queue> try_inherit(const char* name) noexcept {
     return detail::own<queue>([&](kith_queue** out) { return kith_queue_inherit(name, out); });
   }
+  static result<queue> try_open(const naming& where, const queue_options& wanted = {}) noexcept {
+    auto options = detail::options<kith_queue_options>(wanted.flags);
+    options.capacity = wanted.capacity;
+    options.most_items = wanted.most_items;
+    return detail::own<queue>([&](kith_queue** out) { return kith_queue_open_named(where.get(), &options, out, nullptr); });
+  }
 
   status try_put(bytes_view item, timeout wait = forever) const noexcept {
     return kith_queue_put(get(), item.data(), item.size(), wait.ms());
@@ -54,6 +60,7 @@ class queue : public owner<kith_queue, kith_queue_close> {
   queue() : queue(queue_options{}) {}
   explicit queue(const queue_options& wanted) : queue(try_create(wanted).value("kith::queue")) {}
   static queue inherit(const char* name) { return try_inherit(name).value("kith::queue::inherit"); }
+  static queue open(const naming& where, const queue_options& wanted = {}) { return try_open(where, wanted).value("kith::queue::open"); }
   void put(bytes_view item, timeout wait = forever) const { detail::check(try_put(item, wait), "kith::queue::put"); }
   template <detail::plain T>
   void put_value(const T& item, timeout wait = forever) const {

@@ -70,6 +70,10 @@ class mutex : public owner<kith_lock, kith_lock_close> {
   static result<mutex> try_inherit(const char* name) noexcept {
     return detail::own<mutex>([&](kith_lock** out) { return kith_lock_inherit(name, out); });
   }
+  static result<mutex> try_open(const naming& where, uint32_t flags = 0) noexcept {
+    const auto wanted = detail::options<kith_lock_options>(flags);
+    return detail::own<mutex>([&](kith_lock** out) { return kith_lock_open_named(where.get(), &wanted, out, nullptr); });
+  }
 
   mutex_view view() const noexcept { return mutex_view(get()); }
   status try_acquire(timeout wait = forever) const noexcept { return view().try_acquire(wait); }
@@ -90,6 +94,7 @@ class mutex : public owner<kith_lock, kith_lock_close> {
   mutex() : mutex(uint32_t{0}) {}
   explicit mutex(uint32_t flags) : mutex(try_create(flags).value("kith::mutex")) {}
   static mutex inherit(const char* name) { return try_inherit(name).value("kith::mutex::inherit"); }
+  static mutex open(const naming& where, uint32_t flags = 0) { return try_open(where, flags).value("kith::mutex::open"); }
   status acquire(timeout wait = forever) const { return view().acquire(wait); }
   void release() const { view().release(); }
   void mark_consistent() const { view().mark_consistent(); }
@@ -108,6 +113,11 @@ class semaphore : public owner<kith_semaphore, kith_semaphore_close> {
   static result<semaphore> try_inherit(const char* name) noexcept {
     return detail::own<semaphore>([&](kith_semaphore** out) { return kith_semaphore_inherit(name, out); });
   }
+  static result<semaphore> try_open(const naming& where, uint32_t initial, uint32_t flags = 0, uint32_t maximum = 0) noexcept {
+    auto wanted = detail::options<kith_semaphore_options>(flags);
+    wanted.maximum = maximum;
+    return detail::own<semaphore>([&](kith_semaphore** out) { return kith_semaphore_open_named(where.get(), initial, &wanted, out, nullptr); });
+  }
   status try_acquire(timeout wait = forever) const noexcept { return kith_semaphore_acquire(get(), wait.ms()); }
   status try_release() const noexcept { return kith_semaphore_release(get()); }
   uint32_t available() const noexcept { return kith_semaphore_available(get()); }
@@ -115,6 +125,7 @@ class semaphore : public owner<kith_semaphore, kith_semaphore_close> {
   explicit semaphore(uint32_t initial, uint32_t flags = 0, uint32_t maximum = 0)
       : semaphore(try_create(initial, flags, maximum).value("kith::semaphore")) {}
   static semaphore inherit(const char* name) { return try_inherit(name).value("kith::semaphore::inherit"); }
+  static semaphore open(const naming& where, uint32_t initial, uint32_t flags = 0, uint32_t maximum = 0) { return try_open(where, initial, flags, maximum).value("kith::semaphore::open"); }
   status acquire(timeout wait = forever) const { return detail::checked(try_acquire(wait), "kith::semaphore::acquire"); }
   void release() const { detail::check(try_release(), "kith::semaphore::release"); }
 #endif
@@ -129,6 +140,9 @@ class condition : public owner<kith_condition, kith_condition_close> {
   static result<condition> try_inherit(const char* name) noexcept {
     return detail::own<condition>([&](kith_condition** out) { return kith_condition_inherit(name, out); });
   }
+  static result<condition> try_open(const naming& where) noexcept {
+    return detail::own<condition>([&](kith_condition** out) { return kith_condition_open_named(where.get(), nullptr, out, nullptr); });
+  }
   status try_wait(mutex_view lock, timeout wait = forever) const noexcept {
     return kith_condition_wait(get(), lock.get(), wait.ms());
   }
@@ -139,6 +153,7 @@ class condition : public owner<kith_condition, kith_condition_close> {
 #if KITH_HPP_THROWS
   condition() : condition(try_create().value("kith::condition")) {}
   static condition inherit(const char* name) { return try_inherit(name).value("kith::condition::inherit"); }
+  static condition open(const naming& where) { return try_open(where).value("kith::condition::open"); }
   status wait(mutex_view lock, timeout wait = forever) const {
     return detail::checked(try_wait(lock, wait), "kith::condition::wait");
   }
@@ -165,6 +180,10 @@ class event : public owner<kith_event, kith_event_close> {
   static result<event> try_inherit(const char* name) noexcept {
     return detail::own<event>([&](kith_event** out) { return kith_event_inherit(name, out); });
   }
+  static result<event> try_open(const naming& where, uint32_t flags = 0) noexcept {
+    const auto wanted = detail::options<kith_event_options>(flags);
+    return detail::own<event>([&](kith_event** out) { return kith_event_open_named(where.get(), &wanted, out, nullptr); });
+  }
   status try_wait(timeout wait = forever) const noexcept { return kith_event_wait(get(), wait.ms()); }
   void set() const noexcept { (void)kith_event_set(get()); }
   void clear() const noexcept { (void)kith_event_clear(get()); }
@@ -173,6 +192,7 @@ class event : public owner<kith_event, kith_event_close> {
   event() : event(uint32_t{0}) {}
   explicit event(uint32_t flags) : event(try_create(flags).value("kith::event")) {}
   static event inherit(const char* name) { return try_inherit(name).value("kith::event::inherit"); }
+  static event open(const naming& where, uint32_t flags = 0) { return try_open(where, flags).value("kith::event::open"); }
   void wait() const { detail::check(try_wait(), "kith::event::wait"); }
   bool wait(timeout most) const {  // false: the time was up
     const status got = try_wait(most);
@@ -190,6 +210,9 @@ class barrier : public owner<kith_barrier, kith_barrier_close> {
   static result<barrier> try_inherit(const char* name) noexcept {
     return detail::own<barrier>([&](kith_barrier** out) { return kith_barrier_inherit(name, out); });
   }
+  static result<barrier> try_open(const naming& where, uint32_t parties) noexcept {
+    return detail::own<barrier>([&](kith_barrier** out) { return kith_barrier_open_named(where.get(), parties, nullptr, out, nullptr); });
+  }
   // KITH_LAST: this party was the last to arrive.
   status try_wait(timeout wait = forever, uint32_t* place = nullptr) const noexcept {
     return kith_barrier_wait(get(), wait.ms(), place);
@@ -202,6 +225,7 @@ class barrier : public owner<kith_barrier, kith_barrier_close> {
 #if KITH_HPP_THROWS
   explicit barrier(uint32_t parties) : barrier(try_create(parties).value("kith::barrier")) {}
   static barrier inherit(const char* name) { return try_inherit(name).value("kith::barrier::inherit"); }
+  static barrier open(const naming& where, uint32_t parties) { return try_open(where, parties).value("kith::barrier::open"); }
   status wait(timeout wait = forever, uint32_t* place = nullptr) const {
     return detail::checked(try_wait(wait, place), "kith::barrier::wait");
   }
