@@ -2,8 +2,8 @@
 #include <uv.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "boot.h"
@@ -24,8 +24,11 @@ bool present = false;
 bool taken_over = false;
 bool guest = false;
 uint64_t bootstrap_number = 0;
-shm::segment* segment = nullptr;  // lives as long as the process
-buffer<bool>* claims = nullptr;   // one a share
+// They live as long as the process, and are made in place: a child that takes no memory has no heap to set up.
+shm::segment* segment = nullptr;
+buffer<bool>* claims = nullptr;  // one a share
+alignas(shm::segment) unsigned char place_of_segment[sizeof(shm::segment)];
+alignas(buffer<bool>) unsigned char place_of_claims[sizeof(buffer<bool>)];
 
 // Set in a forked child, until the first call that wants to know.
 const boot_segment* forked = nullptr;
@@ -59,23 +62,35 @@ struct boot_variable {
   uint64_t host = 0;
 };
 
-bool parse(const char* variable, boot_variable& out) {
-  if (std::strncmp(variable, "1:", 2) != 0) return false;
-  char* end = nullptr;
-  out.number = std::strtoull(variable + 2, &end, 16);
-  if (*end != ':') return false;
-  out.token = std::strtoull(end + 1, &end, 16);
-  if (*end == ':') out.host = std::strtoull(end + 1, &end, 16);
-  return *end == '\0';
+// As it was written by printf. strtoull would do, and touch two pages more of the C library; each costs the new process a page fault.
+bool read_hex(const char*& at, uint64_t& out) {
+  constexpr size_t most_digits = 16;
+  size_t digits = 0;
+  out = 0;
+  for (; digits <= most_digits; ++at, ++digits) {
+    const bool decimal = *at >= '0' && *at <= '9';
+    if (!decimal && (*at < 'a' || *at > 'f')) break;
+    out = out * 16 + static_cast<uint64_t>(decimal ? *at - '0' : *at - 'a' + 10);
+  }
+  return digits != 0 && digits <= most_digits;
+}
+
+bool parse(const char* at, boot_variable& out) {
+  if (std::strncmp(at, "1:", 2) != 0) return false;
+  at += 2;
+  if (!read_hex(at, out.number) || *at++ != ':' || !read_hex(at, out.token)) return false;
+  if (*at == ':' && !read_hex(++at, out.host)) return false;
+  return *at == '\0';
 }
 
 // Where the OS tells the parent our pid only after we began to run (Darwin), it may not have been written yet.
 bool meant_for_us() {
-  const deadline until = deadline_in(platform::clock_now(), longest_wait_for_parent_ms);
+  deadline until{};  // the clock is not asked where the pid is there already
   for (;;) {
     // Acquire, with the release of the port: the numbers of the handles were written before.
     const uint32_t pid = state().child_pid.load(std::memory_order_acquire);
     if (pid != 0) return pid == platform::own_pid();
+    if (until.at_ns == 0) until = deadline_in(platform::clock_now(), longest_wait_for_parent_ms);
     if (passed(until, platform::clock_now())) return false;
     uv_sleep(1);
   }
@@ -97,8 +112,8 @@ bool pieces_are_sound() {
 }
 
 bool prepare_claims() {
-  claims = make<buffer<bool>>();
-  if (claims == nullptr || !claims->resize(share_count())) return false;
+  claims = ::new (place_of_claims) buffer<bool>;
+  if (!claims->resize(share_count())) return false;
   for (bool& each : *claims) each = false;
   return true;
 }
@@ -120,15 +135,13 @@ void own_the_handles() {
 bool open_segment(uint64_t number, uint64_t token) {
   platform::native_handle handle;
   if (platform::handle_adopt(number, handle) != KITH_OK) return false;
-  segment = make<shm::segment>();
-  if (segment != nullptr &&
-      shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *segment) == KITH_OK) {
+  segment = ::new (place_of_segment) shm::segment;
+  if (shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *segment) == KITH_OK) {
     // A child of a child may find the variable of its parent, and another handle of that number.
     if (state().token == token && meant_for_us() && pieces_are_sound() && prepare_claims()) return true;
     handle = std::move(segment->memory.object);
     shm::segment_close(*segment);
   }
-  unmake(segment);
   segment = nullptr;
   // It may be somebody else's: not ours to close. segment_attach moves from it on success only.
   (void)handle.release();  // NOLINT(bugprone-use-after-move)
@@ -165,7 +178,7 @@ void read_variable() {
   own_the_handles();
   if (variable.host != 0) {
     become_guest(variable.host);  // the host looks after the parent
-  } else if ((state().flags & shm::boot_ends_with_parent) != 0) {
+  } else if (!platform::os_ends_children && (state().flags & shm::boot_ends_with_parent) != 0) {
     platform::watch_parent({state().parent});
   }
 }
@@ -178,7 +191,7 @@ void adopt_forked() {
   present = false;
   guest = false;
   taken_over = true;
-  segment = make<shm::segment>();
+  segment = make<shm::segment>();  // not in place: what our parent was told lies there
   if (segment != nullptr) {
     segment->state = forked->segment.state;
     segment->data = forked->segment.data;
@@ -286,7 +299,7 @@ kith_status share_claim(const char* name, shm::segment_kind kind, claimed_share&
 kith_status share_claim_left_over(shm::segment_kind kind, claimed_share& out) {
   if (forked != nullptr && forked->passed.empty()) return KITH_E_NOT_FOUND;  // without writing to any page
   (void)boot_run();
-  if (!present) return KITH_E_NOT_FOUND;
+  if (!present || claims->empty()) return KITH_E_NOT_FOUND;  // without the mutex: most functions end so
   library_guard guard;
   for (size_t i = 0; i < share_count(); ++i) {
     const shm::share_record record = share_at(i);

@@ -13,29 +13,25 @@ namespace {
 
 // Up to the '=', which may also be the first character on Windows ("=C:" holds the directory of a drive).
 size_t name_length(const char* line) {
-  size_t length = line[0] == '=' ? 1 : 0;
-  while (line[length] != '\0' && line[length] != '=') ++length;
-  return length;
+  const char* const end = line[0] == '\0' ? nullptr : std::strchr(line + 1, '=');
+  return end == nullptr ? std::strlen(line) : static_cast<size_t>(end - line);
 }
 
 void remove(environment& self, const char* name, size_t length) {
   size_t kept = 0;
-  for (char* line : self.lines) {
-    if (platform::same_variable(line, name_length(line), name, length)) {
-      deallocate(line);
-    } else {
-      self.lines[kept++] = line;
-    }
+  for (const char* line : self.lines) {
+    if (!platform::same_variable(line, name_length(line), name, length)) self.lines[kept++] = line;
   }
   (void)self.lines.resize(kept);  // never grows
 }
 
 bool add(environment& self, const char* name, size_t name_size, const char* value, size_t value_size) {
   char* line = static_cast<char*>(allocate(name_size + value_size + 2));
-  if (line == nullptr || !self.lines.append(line)) {
+  if (line == nullptr || !self.made.append(line)) {
     deallocate(line);
     return false;
   }
+  if (!self.lines.append(line)) return false;
   std::memcpy(line, name, name_size);
   line[name_size] = '=';
   std::memcpy(line + name_size + 1, value, value_size);
@@ -43,7 +39,7 @@ bool add(environment& self, const char* name, size_t name_size, const char* valu
   return true;
 }
 
-kith_status add_own(environment& self) {
+kith_status copy_own(environment& self) {
   uv_env_item_t* items = nullptr;
   int count = 0;
   if (uv_os_environ(&items, &count) != 0) return KITH_E_NO_MEMORY;
@@ -53,6 +49,17 @@ kith_status add_own(environment& self) {
   }
   uv_os_free_environ(items, count);
   return ok ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
+// As they stand, where they can be had so: to copy each is a fifth of what kith adds to a bare start of a function.
+kith_status add_own(environment& self) {
+  const char* const* const own = platform::own_variables();
+  if (own == nullptr) return copy_own(self);
+  size_t count = 0;
+  while (own[count] != nullptr) ++count;
+  constexpr size_t room_for_changes = 8;
+  const bool fits = self.lines.reserve(count + room_for_changes) && self.lines.append(own, count);
+  return fits ? KITH_OK : KITH_E_NO_MEMORY;
 }
 
 // "NAME=value" sets, "NAME" removes.
@@ -68,7 +75,7 @@ kith_status change(environment& self, const char* line) {
 }  // namespace
 
 environment::~environment() {
-  for (char* line : lines) deallocate(line);
+  for (char* line : made) deallocate(line);
 }
 
 kith_status environment_build(bool clean, const char* const* changes, const char* extra, environment& out) {

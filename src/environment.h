@@ -8,9 +8,10 @@
 
 namespace kith {
 
-// "NAME=value" lines and pointers to them, ends with nullptr.
+// Pointers to "NAME=value" lines, ends with nullptr.
 struct environment {
-  buffer<char*> lines;
+  buffer<const char*> lines;
+  buffer<char*> made;  // those of them that are ours; the others are this process's own variables
   environment() = default;
   environment(const environment&) = delete;
   environment& operator=(const environment&) = delete;

@@ -49,6 +49,9 @@ void yield_cpu();           // lets another thread that is ready have this core
 bool has(int32_t feature);  // KITH_HAS_...
 // Whether two names of environment variables, given by their lengths, name the same variable.
 bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length);
+// The variables of this process as they stand: "NAME=value", ends with nullptr. As always, nobody may change them meanwhile. nullptr: this OS has
+// them in another form.
+const char* const* own_variables();
 void flush_standard_streams();         // stdout and stderr of this process
 [[noreturn]] void exit_now(int code);  // ends the process, running no handlers
 

@@ -347,7 +347,7 @@ typedef struct kith_exit {
  * KITH_PROCESS_BATCH_FILES); KITH_E_INVALID also for text that is not UTF-8 (Windows) and for a control character in an argument of a batch
  * file; KITH_E_NO_MEMORY, KITH_E_LIMIT, KITH_E_OS.
  * Lifetime: *out is yours; see kith_process_close.
- * Threads: any; with KITH_START_FORK the usual rules for fork hold.
+ * Threads: any, but none may change the environment meanwhile (setenv); with KITH_START_FORK the usual rules for fork hold.
  * Platforms: fork is POSIX. Since: 0.1 */
 KITH_API kith_status kith_process_spawn(const kith_process_options *options, kith_process **out);
 

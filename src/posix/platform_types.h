@@ -48,6 +48,13 @@ struct memory {
   bool restricted = false;
 };
 
+// With their parent, so that they need not look after it.
+#if defined(__linux__) && !defined(KITH_PORTABLE)
+inline constexpr bool os_ends_children = true;
+#else
+inline constexpr bool os_ends_children = false;
+#endif
+
 // What a sender hands over waits in the socket, and goes with it.
 inline constexpr bool parcels_lie_in_slots = false;
 

@@ -10,9 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
-#if defined(__APPLE__)
-#include <crt_externs.h>
-#endif
 
 #include "supervisor.h"
 
@@ -89,14 +86,6 @@ kith_status find_own_program(text& out) {
 
 // ---- starting
 
-char* const* own_environment() {
-#if defined(__APPLE__)
-  return *_NSGetEnviron();  // A shared library has no `environ` there.
-#else
-  return environ;
-#endif
-}
-
 kith_status list_kept(const spawn_plan& plan, buffer<int>& out) {
   if (plan.bootstrap != nullptr && !out.append(plan.bootstrap->get())) return KITH_E_NO_MEMORY;
   for (size_t i = 0; i < plan.passed_count; ++i) {
@@ -131,7 +120,7 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   const char* const own_argv[] = {program.data(), nullptr};
   const char* const* argv = plan.argv == nullptr ? own_argv : plan.argv;
   // exec takes its texts as `char*` for history's sake, and changes none.
-  char* const* env = plan.env == nullptr ? own_environment() : const_cast<char* const*>(plan.env);
+  char* const* env = const_cast<char* const*>(plan.env == nullptr ? own_variables() : plan.env);
   child_start start{program.data(),
                     const_cast<char* const*>(argv),
                     env,

@@ -10,6 +10,10 @@
 #include <immintrin.h>
 #endif
 
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#endif
+
 #include "posix_internal.h"
 
 namespace kith::platform {
@@ -43,6 +47,16 @@ bool has(int32_t feature) {
 
 bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length) {
   return a_length == b_length && std::memcmp(a, b, a_length) == 0;
+}
+
+const char* const* own_variables() {
+  static constexpr const char* none[] = {nullptr};
+#if defined(__APPLE__)
+  char* const* const own = *_NSGetEnviron();  // A shared library has no `environ` there.
+#else
+  char* const* const own = environ;
+#endif
+  return own == nullptr ? none : own;  // after clearenv
 }
 
 namespace {

@@ -51,6 +51,9 @@ struct pending_read;  // stream.cpp
 // The poll handle of a stream is an event, which tells nothing before a read is under way.
 inline constexpr bool stream_handle_tells_end = false;
 
+// With their parent, so that they need not look after it.
+inline constexpr bool os_ends_children = true;
+
 // Moved only into one that is empty. A read that is pending does not mind: it knows the pipe, not the stream.
 // What a sender hands over is a handle of this process already; the slot in the segment says which.
 inline constexpr bool parcels_lie_in_slots = true;

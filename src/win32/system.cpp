@@ -50,6 +50,8 @@ bool has(int32_t feature) {
   }
 }
 
+const char* const* own_variables() { return nullptr; }
+
 bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length) {
   if (a_length == b_length && std::memcmp(a, b, a_length) == 0) return true;
   wide_text wide_a, wide_b;

@@ -158,8 +158,27 @@ TEST_CASE_FIXTURE(nothing_leaks,
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a variable KITH_BOOT that is not ours is taken for nothing") {
-  for (const char* rubbish : {"", "1", "1:", "1:3:0", "1:3:ffffffffffffffff", "1:0:0", "1:fffffffff:1",
-                              "2:3:1", "1:zz:zz", "1:-1:-1", "1:3:1:1"}) {
+  for (const char* rubbish : {"",
+                              "1",
+                              "1:",
+                              "1:3:0",
+                              "1:3:ffffffffffffffff",
+                              "1:0:0",
+                              "1:fffffffff:1",
+                              "2:3:1",
+                              "1:zz:zz",
+                              "1:-1:-1",
+                              "1:3:1:1",
+                              "1::",
+                              "1:3:",
+                              "1::1",
+                              "1:3:1:",
+                              "1:3:1 ",
+                              "1: 3:1",
+                              "1:0x3:1",
+                              "1:3:11111111111111111",
+                              "1:00000000000000003:1",
+                              "1:3:1:1:1"}) {
     CAPTURE(rubbish);
     setenv("KITH_BOOT", rubbish, 1);
     test::process program = test::start_role({"exit", "7"});
@@ -169,4 +188,21 @@ TEST_CASE_FIXTURE(nothing_leaks, "a variable KITH_BOOT that is not ours is taken
     CHECK_EXIT(child, KITH_EXIT_CODE, 8);
     unsetenv("KITH_BOOT");
   }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a process without any environment starts children all the same") {
+  kith_process_options options = test::run_entry(
+      [](const void*, size_t) -> int32_t {
+        environ = nullptr;  // as clearenv does
+        test::process program = test::start_role({"exit", "7"});
+        CHILD_NEEDS((test::end_of(program) == test::shown_exit{KITH_EXIT_CODE, 7}));
+        test::process function = test::start([](const void*, size_t) -> int32_t { return 8; });
+        CHILD_NEEDS((test::end_of(function) == test::shown_exit{KITH_EXIT_CODE, 8}));
+        return 0;
+      },
+      {});
+  options.start = KITH_START_FORK;
+  test::process child;
+  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  CHECK_EXIT(child, KITH_EXIT_CODE, 0);
 }
