@@ -7,6 +7,7 @@
 #include "channel.h"
 #include "endpoint.h"
 #include "object.h"
+#include "object_transfer.h"
 #include "segment_object.h"
 #include "stream_object.h"
 #include "waiting.h"
@@ -68,6 +69,7 @@ void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptor
   channel_forget_all();
   endpoint_forget_all();
   stream_forget_all();
+  os_handle_forget_all();
   keep_mappings_only();
   boot.stop_bells = {};
   platform::memory_keep_mapping_only(boot.segment.memory);

@@ -15,6 +15,7 @@ kith_status object_open(object_kind kind, identity who, claimed_share& came, voi
 // ---- os_handle.cpp -----------------------------------------------------------------------------------------------------------
 
 kith_status os_handle_describe(object& self, const platform::native_handle*& out);
+void os_handle_forget_all();  // in a forked child, before other handles are closed there
 kith_status os_handle_open(platform::native_handle&& handle,
                            void** out);  // takes it over, also when it fails
 

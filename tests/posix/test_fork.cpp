@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Children by fork: a copy of this process, with nothing open but what it was given.
+#include <poll.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -186,6 +188,22 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child may keep the descriptors that a
   test::channel_pair line = test::make_channel();
   test::process child = fork_child(counts_descriptors, {}, KITH_PROCESS_KEEP_DESCRIPTORS);
   CHECK_EXIT(child, KITH_EXIT_CODE, static_cast<int64_t>(of_others) - 3);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a forked child that keeps descriptors has no end of a pipe between children") {
+  test::channel_pair line = test::make_channel();
+  kith_os_handle *read_end, *write_end;
+  REQUIRE_OK(kith_pipe_create(&read_end, &write_end));
+  test::process child = fork_child(waits_to_be_asked, {{"line", line.b}}, KITH_PROCESS_KEEP_DESCRIPTORS);
+  REQUIRE(test::hear(line.a, "ready"));
+  kith_os_handle_close(write_end);
+  pollfd end{static_cast<int>(kith_os_handle_number(read_end)), POLLIN, 0};
+  CHECK(poll(&end, 1, 0) == 1);
+  CHECK((end.revents & POLLHUP) != 0);
+  CHECK_OK(kith_process_kill(child));
+  CHECK_EXIT(child, KITH_EXIT_KILLED, 9);
+  kith_os_handle_close(read_end);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a forked child takes its shares by name") {
