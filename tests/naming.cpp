@@ -105,7 +105,9 @@ visit visit_of(const std::string& name, int32_t kind, uint32_t flags) {
   return out;
 }
 
-static int32_t opens_and_stays(const void* argument, size_t) {
+namespace {
+
+int32_t opens_and_stays(const void* argument, size_t) {
   const visit& wish = *static_cast<const visit*>(argument);
   const std::string name = wish.name;
   channel line;
@@ -116,6 +118,8 @@ static int32_t opens_and_stays(const void* argument, size_t) {
   (void)heard(line);
   return status == KITH_OK ? 0 : 7;
 }
+
+}  // namespace
 
 stranger start_stranger(const visit& wish) {
   channel_pair ends = make_channel();

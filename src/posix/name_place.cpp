@@ -110,8 +110,10 @@ struct bell_file {
 };
 
 bell_file name_of_bell(const char* object, uint32_t index) {
-  bell_file out;
-  std::snprintf(out.text, sizeof out.text, "%s-%u", object, index);
+  bell_file out{};
+  std::memcpy(out.text, object, name_key_length);
+  out.text[name_key_length] = '-';
+  out.text[name_key_length + 1] = static_cast<char>('0' + index);
   return out;
 }
 
