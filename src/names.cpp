@@ -245,7 +245,7 @@ kith_status describe(names_object& self, snapshot& from, shm::segment_kind kind,
   const uint64_t flags = value_of(from.card.flags);
   const bool is_ready = value_of(from.card.ready) == shm::name_card_ready;
   const bool is_kept = is_ready && (flags & KITH_NAME_PERSISTENT) != 0;
-  const uint64_t size = from.card.name_size;
+  const uint64_t size = value_of(from.card.name_size);
   if (!is_ready || size == 0 || size > sizeof from.card.name) return KITH_E_MISMATCH;
   out.info.kind = public_kind_of(kind);
   out.info.flags = static_cast<uint32_t>(flags & shm::card_public_flags);

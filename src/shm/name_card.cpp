@@ -62,15 +62,15 @@ void name_card_begin(name_card& card, const name_plan& plan, segment_kind, named
   if (persistent) flags |= card_was_persistent;
   card.flags.store(flags, std::memory_order_relaxed);
   card.creator.store(platform::self().bits, std::memory_order_relaxed);
-  card.name_size = plan.name.size;
+  card.name_size.store(plan.name.size, std::memory_order_relaxed);
   std::memcpy(card.name, plan.name.text, plan.name.size);
   out = {&card, find_seat(card), plan.key, persistent};
 }
 
 kith_status name_card_join(name_card& card, segment_kind kind, bool writable, named_part& out) {
-  // Once, as another process may write to it.
-  const uint64_t size = std::atomic_ref<uint64_t>(card.name_size).load(std::memory_order_relaxed);
   if (card.ready.load(std::memory_order_acquire) != name_card_ready) return KITH_E_MISMATCH;
+  // Once, as another process may write to it.
+  const uint64_t size = card.name_size.load(std::memory_order_relaxed);
   if (size == 0 || size > sizeof card.name || name_letter_of(kind) == 0) return KITH_E_MISMATCH;
   sha256 hash;
   hash.add(card.name, static_cast<size_t>(size));

@@ -26,7 +26,7 @@ struct name_card {
   std::atomic<uint64_t> ready;
   std::atomic<uint64_t> flags;  // KITH_NAME_PERSISTENT, which may go, KITH_NAME_OTHERS_..., card_lies_in_file
   std::atomic<uint64_t> creator;  // identity
-  uint64_t name_size;             // these and the name never change
+  std::atomic<uint64_t> name_size;  // this and the name never change
   uint64_t reserved[4];
   std::atomic<uint64_t> users[name_card_users];  // identities; 0: free
   char name[platform::longest_meeting_name];     // not ended by anything
