@@ -20,6 +20,7 @@
 
 #include <kith/cpp/base.hpp>
 #include <kith/cpp/memory.hpp>
+#include <kith/cpp/names.hpp>
 #include <kith/cpp/sync.hpp>
 // channels, queues and broadcasts, and objects that come through channels
 #include <kith/cpp/broadcast.hpp>

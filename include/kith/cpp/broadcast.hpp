@@ -131,14 +131,17 @@ class broadcast : public owner<kith_broadcast, kith_broadcast_close> {
   using published = std::conditional_t<detail::growing<T>, bytes_view, const T&>;
   using owner::owner;
   static result<broadcast> try_create(const broadcast_options& wanted) noexcept {
-    auto options = detail::options<kith_broadcast_options>(wanted.flags);
-    options.ring_size = wanted.ring_size;
-    options.history = wanted.history;
-    options.most_readers = wanted.most_readers;
+    const auto options = options_of(wanted);
     return detail::own<broadcast>([&](kith_broadcast** out) { return kith_broadcast_create(&options, out); });
   }
   static result<broadcast> try_inherit(const char* name) noexcept {
     return detail::own<broadcast>([&](kith_broadcast** out) { return kith_broadcast_inherit(name, out); });
+  }
+
+  // Options that are not 0 must be those that it has.
+  static result<broadcast> try_open(const naming& where, const broadcast_options& wanted = {}) noexcept {
+    const auto options = options_of(wanted);
+    return detail::own<broadcast>([&](kith_broadcast** out) { return kith_broadcast_open_named(where.get(), &options, out, nullptr); });
   }
 
   status try_publish(published message, timeout wait = forever) const noexcept {
@@ -190,10 +193,20 @@ class broadcast : public owner<kith_broadcast, kith_broadcast_close> {
   broadcast() : broadcast(broadcast_options{}) {}
   explicit broadcast(const broadcast_options& wanted) : broadcast(try_create(wanted).value("kith::broadcast")) {}
   static broadcast inherit(const char* name) { return try_inherit(name).value("kith::broadcast::inherit"); }
+  static broadcast open(const naming& where, const broadcast_options& wanted = {}) { return try_open(where, wanted).value("kith::broadcast::open"); }
   void publish(published message, timeout wait = forever) const { detail::check(try_publish(message, wait), "kith::broadcast::publish"); }
   reader<T> subscribe(int64_t history = 0) const { return try_subscribe(history).value("kith::broadcast::subscribe"); }
   reservation reserve(std::size_t size, timeout wait = forever) const { return try_reserve(size, wait).value("kith::broadcast::reserve"); }
 #endif
+
+ private:
+  static kith_broadcast_options options_of(const broadcast_options& wanted) noexcept {
+    auto options = detail::options<kith_broadcast_options>(wanted.flags);
+    options.ring_size = wanted.ring_size;
+    options.history = wanted.history;
+    options.most_readers = wanted.most_readers;
+    return options;
+  }
 };
 
 }  // namespace cpp

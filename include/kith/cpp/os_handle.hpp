@@ -17,6 +17,7 @@ class os_handle : public owner<kith_os_handle, kith_os_handle_close> {
   static result<os_handle> try_inherit(const char* name) noexcept {
     return detail::own<os_handle>([&](kith_os_handle** out) { return kith_os_handle_inherit(name, out); });
   }
+  int64_t number() const noexcept { return kith_os_handle_number(get()); }  // for kith::stdio::of; not to be closed
   // A copy that is yours, to be used and closed as the OS has it.
   result<int64_t> try_copy() const noexcept {
     int64_t number = 0;
@@ -30,6 +31,22 @@ class os_handle : public owner<kith_os_handle, kith_os_handle_close> {
   int64_t copy() const { return try_copy().value("kith::os_handle::copy"); }
 #endif
 };
+
+// A pipe of the OS, for the stdout of one child and the stdin of another one. Close both ends when the children have started.
+struct os_pipe {
+  os_handle read, write;
+};
+
+inline result<os_pipe> try_make_pipe() noexcept {
+  kith_os_handle *read = nullptr, *write = nullptr;
+  const status got = kith_pipe_create(&read, &write);
+  if (!got.ok()) return got;
+  return os_pipe{os_handle(adopt, read), os_handle(adopt, write)};
+}
+#if KITH_HPP_THROWS
+// auto [read, write] = kith::make_pipe();
+inline os_pipe make_pipe() { return try_make_pipe().value("kith::make_pipe"); }
+#endif
 
 }  // namespace cpp
 }  // namespace kith

@@ -176,11 +176,7 @@ class [[nodiscard]] future {
     if (!answered.ok()) return answered;
     pool_ = nullptr;
     if (!why_.ok()) return why_;
-    if constexpr (std::is_void_v<R>) {
-      return KITH_OK;
-    } else {
-      return decoded();
-    }
+    return decoded();
   }
 #if KITH_HPP_THROWS
   R get(timeout wait = forever) {
@@ -225,8 +221,10 @@ class [[nodiscard]] future {
     pool_ = nullptr;
   }
   outcome decoded() {
-    const std::size_t size = static_cast<std::size_t>(answer_.size);
-    if constexpr (detail::growing<R>) {
+    [[maybe_unused]] const std::size_t size = static_cast<std::size_t>(answer_.size);
+    if constexpr (std::is_void_v<R>) {
+      return KITH_OK;
+    } else if constexpr (detail::growing<R>) {
       R value;
       value.resize(size / sizeof(std::ranges::range_value_t<R>));
       if (size != 0) std::memcpy(value.data(), bytes_.data(), size);
