@@ -216,6 +216,7 @@ def terminal(place):
 
 
 def usage(place):
+    place.user("event", "one")  # Wine takes seconds to start anew when no program of its runs
     for words in (["nonsense"], [], ["ls", "--nonsense"], ["ls", "--json=yes"], ["top", "--interval"], ["top", "-i", "no"],
                   ["top", "-i", "-1"], ["top", "-n", "0"], ["gc", "name"], ["rm", "lock"], ["rm", "nonsense", "x"],
                   ["rm", "endpoint", "x"], ["doctor", "x"]):
@@ -227,7 +228,6 @@ def usage(place):
         check(place.text(command, "--help").startswith(f"usage: kith {command}"))
         check(f"  kith {command}" in place.text("--help"))
     check(place.text("--version").startswith("kith "))
-    check(place.list() == [])
 
 
 def denied(place):
