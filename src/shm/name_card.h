@@ -25,7 +25,7 @@ struct name_card {
   // 1: the object is whole. Written last by who makes it: release, pairs with the acquire of who looks.
   std::atomic<uint64_t> ready;
   std::atomic<uint64_t> flags;  // KITH_NAME_PERSISTENT, which may go, KITH_NAME_OTHERS_..., card_lies_in_file
-  std::atomic<uint64_t> creator;  // identity
+  std::atomic<uint64_t> creator;    // identity
   std::atomic<uint64_t> name_size;  // this and the name never change
   uint64_t reserved[4];
   std::atomic<uint64_t> users[name_card_users];  // identities; 0: free
