@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "posix_internal.h"
@@ -20,12 +21,20 @@ kith_status bells_create(uint32_t count, bells& out) {
   return KITH_OK;
 }
 
-// To ring one that blocks could take for ever.
+// To ring one that blocks could take for ever; and a pipe or socket that nobody reads would raise SIGPIPE, but for a FIFO that we can read
+// ourselves. An eventfd has no type of file.
+static bool is_bell(const native_handle& handle) {
+  struct stat info;
+  const int flags = fcntl(handle.get(), F_GETFL);
+  return flags != -1 && (flags & O_NONBLOCK) != 0 && (flags & O_ACCMODE) == O_RDWR &&
+         fstat(handle.get(), &info) == 0 && (S_ISFIFO(info.st_mode) || (info.st_mode & S_IFMT) == 0);
+}
+
 void bells_adopt(native_handle&& first, native_handle&& second, bells& out) {
   out.handles[0] = std::move(first);
   out.handles[1] = std::move(second);
   for (native_handle& each : out.handles) {
-    if (each.valid() && (fcntl(each.get(), F_GETFL) & O_NONBLOCK) == 0) each.reset();
+    if (each.valid() && !is_bell(each)) each.reset();
   }
 }
 

@@ -29,14 +29,16 @@ kith_status bells_create(uint32_t, bells& out) {
   return KITH_OK;
 }
 
-// No call on them ever waits: see `quietly`. A FIFO that would is let go.
+// No call on them ever waits: see `quietly`. A FIFO that would, or could raise SIGPIPE, is let go.
 void bells_adopt(native_handle&& first, native_handle&& second, bells& out) {
   struct stat info;
   out.are_fifos = first.valid() && fstat(first.get(), &info) == 0 && S_ISFIFO(info.st_mode);
   out.handles[0] = std::move(first);
   out.handles[1] = std::move(second);
   for (native_handle& each : out.handles) {
-    if (out.are_fifos && each.valid() && (fcntl(each.get(), F_GETFL) & O_NONBLOCK) == 0) each.reset();
+    if (!out.are_fifos || !each.valid()) continue;
+    const int flags = fcntl(each.get(), F_GETFL);
+    if (flags == -1 || (flags & O_NONBLOCK) == 0 || (flags & O_ACCMODE) != O_RDWR) each.reset();
   }
 }
 
