@@ -6,7 +6,7 @@
  *
  * Ownership  What `create`, `spawn` and `inherit` give you is yours: end it with the matching `close`, which takes NULL.
  *            Every other pointer is borrowed. Handles are opaque values; never look behind one.
- *            `close` may be called twice, from any thread, from a finaliser; it never blocks. A call with a handle that has
+ *            `close` may be called twice, from any thread, from a finaliser; it never blocks (but see "names"). A call with a handle that has
  *            been closed answers KITH_E_INVALID, with a handle of another kind KITH_E_MISMATCH. Threads that wait in a call on
  *            the object meanwhile come back with KITH_E_CLOSED. Only one thing is forbidden: to begin a call in one thread at the
  *            very moment when another thread closes the same handle.
@@ -1587,7 +1587,8 @@ KITH_API kith_status kith_channel_peer(kith_channel *channel, kith_peer *out);
  *
  * Nobody owns a named object. It lives as long as any process uses it, whoever made it, and is gone with the last one, also when all are killed. What
  * is left of the memory when all were killed is seen by nobody, and is removed by the next process that creates a named object, or by kith_collect. With
- * KITH_NAME_PERSISTENT it lives on without users, until kith_name_remove. An object that is not finished, because its creator died, does not exist.
+ * KITH_NAME_PERSISTENT it lives on without users, until kith_name_remove. An object that is not finished, because its creator died, does not exist. The close
+ * of a named object waits up to 200 ms for a process that is just looking at the names, and may have been stopped in that moment.
  *
  * A named object is used as any other: it can be given to children and sent through channels, and who got it so is a user of it as well. A child by
  * KITH_START_FORK, or by a plain fork(), has the memory; it is not listed as a user, though the object stays until it has ended, too (but see
