@@ -16,7 +16,7 @@ constexpr const char* nothing = "-";
 
 std::string kind_shown(const named& each) {
   std::string out = kind_text(each.info.kind);
-  if (each.info.type != 0) out += " " + type_text(each.info.type);
+  if (each.info.type != 0) out += joined(" ", type_text(each.info.type));
   return out;
 }
 
@@ -24,33 +24,33 @@ std::string used_shown(const named& each) {
   const kith_name_info& info = each.info;
   if (info.kind == KITH_OBJECT_EVENT) return info.used != 0 ? "set" : "not set";
   if (!each.has_capacity()) return nothing;
-  if (!each.has_ring()) return std::to_string(info.used) + " of " + std::to_string(info.capacity);
+  if (!each.has_ring()) return joined(std::to_string(info.used), " of ", std::to_string(info.capacity));
   const double part =
       info.capacity > 0 ? static_cast<double>(info.used) / static_cast<double>(info.capacity) : 0;
   const int percent = static_cast<int>(part * 100);
-  return size_text(info.used) + " of " + size_text(info.capacity) + " (" + std::to_string(percent) + "%)";
+  return joined(size_text(info.used), " of ", size_text(info.capacity), " (", std::to_string(percent), "%)");
 }
 
 std::string rate_shown(const named& each) {
   if (!each.used_per_second) return nothing;
   const int64_t rate = std::llround(*each.used_per_second);
   if (rate == 0) return "0";
-  return (rate > 0 ? "+" : "-") + size_text(std::abs(rate));
+  return joined(rate > 0 ? "+" : "-", size_text(std::abs(rate)));
 }
 
 std::string users_shown(const named& each, bool all) {
   if (each.users.empty()) return nothing;
   const size_t shown = all ? each.users.size() : std::min(each.users.size(), most_users_shown);
   std::string out;
-  for (size_t i = 0; i < shown; ++i) out += (i == 0 ? "" : " ") + std::to_string(each.users[i]);
-  if (shown < each.users.size()) out += " +" + std::to_string(each.users.size() - shown);
+  for (size_t i = 0; i < shown; ++i) out += joined(i == 0 ? "" : " ", std::to_string(each.users[i]));
+  if (shown < each.users.size()) out += joined(" +", std::to_string(each.users.size() - shown));
   return out;
 }
 
 std::string owner_shown(const named& each) {
   if (!each.has_lock() || each.info.owner_pid == 0) return nothing;
   std::string out = std::to_string(each.info.owner_pid);
-  if (each.info.owner_held_ms > 0) out += " for " + duration_text(each.info.owner_held_ms);
+  if (each.info.owner_held_ms > 0) out += joined(" for ", duration_text(each.info.owner_held_ms));
   return out;
 }
 
@@ -63,7 +63,7 @@ std::string waiting_shown(const named& each) {
 std::string state_shown(const named& each) {
   std::string out;
   const auto add = [&](bool is_so, const char* text) {
-    if (is_so) out += (out.empty() ? "" : ", ") + std::string(text);
+    if (is_so) out += joined(out.empty() ? "" : ", ", text);
   };
   add(each.info.stale != 0, "left over");
   add(each.has(KITH_NAME_PERSISTENT), "persistent");
@@ -127,17 +127,17 @@ std::vector<std::string> table_of(const std::vector<named>& all, const table_sty
 }
 
 std::string json_identity(const named& each) {
-  return "\"kind\": " + json_text(kind_text(each.info.kind)) + ", \"name\": " + json_text(each.name);
+  return joined("\"kind\": ", json_text(kind_text(each.info.kind)), ", \"name\": ", json_text(each.name));
 }
 
 std::string json_of(const named& each, bool with_rate) {
   const kith_name_info& info = each.info;
-  std::string out = "{" + json_identity(each);
+  std::string out = joined("{", json_identity(each));
   const auto add = [&](const char* key, const std::string& value) {
-    out += std::string(", \"") + key + "\": " + value;
+    out += joined(", \"", key, "\": ", value);
   };
   std::string users;
-  for (const int64_t user : each.users) users += (users.empty() ? "" : ", ") + std::to_string(user);
+  for (const int64_t user : each.users) users += joined(users.empty() ? "" : ", ", std::to_string(user));
   add("stale", truth(info.stale != 0));
   add("persistent", truth(each.has(KITH_NAME_PERSISTENT)));
   add("others_read", truth(each.has(KITH_NAME_OTHERS_READ)));
@@ -145,7 +145,7 @@ std::string json_of(const named& each, bool with_rate) {
   add("type", info.type != 0 ? json_text(type_text(info.type)) : "null");
   add("size", number_or_null(each.has_size(), info.size));
   add("element_size", number_or_null(info.type != 0, info.element_size));
-  add("users", "[" + users + "]");
+  add("users", joined("[", users, "]"));
   add("owner_pid", number_or_null(info.owner_pid != 0, info.owner_pid));
   add("owner_held_ms", number_or_null(info.owner_pid != 0 && info.owner_held_ms > 0, info.owner_held_ms));
   add("waiting", number_or_null(info.waiting >= 0, info.waiting));

@@ -13,6 +13,14 @@ namespace command {
 // A JSON string. What is no UTF-8 becomes U+FFFD, as JSON knows nothing else.
 std::string json_text(std::string_view text);
 
+// Pieces of text, one after the other. Not `"a" + b`, of which GCC 12 warns for nothing where it optimises: https://gcc.gnu.org/PR105651.
+template <class... Pieces>
+std::string joined(const Pieces&... pieces) {
+  std::string out;
+  ((out += pieces), ...);
+  return out;
+}
+
 // As a terminal may show it: what would move its cursor, colour it or turn its writing around is written as an escape, and so is what is no UTF-8.
 std::string shown_text(std::string_view text);
 
