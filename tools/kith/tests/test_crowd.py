@@ -210,6 +210,8 @@ def become_nobody(crowd):
 
 
 def main(command, program, seconds="5", user=None):
+    for each in (command, program):
+        check(os.path.isfile(each), "it is not built:", each)
     crowd = Crowd(command, program)
     try:
         if user is not None:
