@@ -43,13 +43,16 @@ uint32_t claim_seat(const broadcast_view& self) {
     for (uint32_t i = 0; i < self.seat_count; ++i) {
       std::atomic<uint64_t>& process = self.seats[i].process;
       uint64_t occupant = relaxed(process);
-      const bool is_dead =
-          occupant != 0 && look_around && platform::alive(identity{occupant}) == liveness::dead;
-      // Acquire, with the release of who left it. The seat of a dead one keeps its old position until we write ours: it holds the writers
-      // back for that moment.
-      if ((occupant == 0 || is_dead) &&
-          process.compare_exchange_strong(occupant, me, std::memory_order_acquire, std::memory_order_relaxed))
-        return i;
+      const auto is_free = [&] {
+        return occupant == 0 || (look_around && platform::alive(identity{occupant}) == liveness::dead);
+      };
+      // Once more where it failed: a writer may just have taken the seat from the dead one. Acquire, with the release of who left it. The seat
+      // of a dead one keeps its old position until we write ours: it holds the writers back for that moment.
+      for (int tries = 0; tries < most_tries && is_free(); ++tries) {
+        if (process.compare_exchange_strong(occupant, me, std::memory_order_acquire,
+                                            std::memory_order_relaxed))
+          return i;
+      }
     }
   }
   return no_seat;

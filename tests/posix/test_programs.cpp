@@ -7,6 +7,8 @@
 
 #include "posix_support.h"
 
+extern char** environ;  // no header of macOS has it
+
 using test::nothing_leaks;
 
 namespace {
