@@ -6,14 +6,18 @@ if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux" OR CMAKE_CROSSCOMPILING OR KITH_SANITI
   return()
 endif()
 
+add_library(kith_stepkill_objects OBJECT crash/stepkill.cpp crash/stepkill_drive.cpp
+  crash/stepkill_world.cpp crash/stepkill_lock.cpp crash/stepkill_semaphore.cpp
+  crash/stepkill_condition.cpp crash/stepkill_event.cpp crash/stepkill_barrier.cpp crash/stepkill_queue.cpp crash/stepkill_broadcast.cpp
+  crash/stepkill_channel.cpp crash/stepkill_pool.cpp)
+kith_set_common_flags(kith_stepkill_objects)
+kith_use_internals(kith_stepkill_objects)
+target_precompile_headers(kith_stepkill_objects PRIVATE crash/stepkill.h)
+
 # coarse: see stepkill.cpp. Debug builds, without optimisation, have several times the instructions.
 function(kith_add_stepkill name library coarse)
-  add_executable(${name} crash/stepkill.cpp crash/stepkill_drive.cpp
-    crash/stepkill_world.cpp crash/stepkill_lock.cpp crash/stepkill_semaphore.cpp
-    crash/stepkill_condition.cpp crash/stepkill_event.cpp crash/stepkill_barrier.cpp crash/stepkill_queue.cpp crash/stepkill_broadcast.cpp
-    crash/stepkill_channel.cpp crash/stepkill_pool.cpp)
+  add_executable(${name} $<TARGET_OBJECTS:kith_stepkill_objects>)
   kith_set_common_flags(${name})
-  kith_use_internals(${name})
   target_link_libraries(${name} PRIVATE ${library} kith::libuv)
   target_link_options(${name} PRIVATE -Wl,-z,now) # finding a symbol at its first call takes a thousand instructions
   math(EXPR coarse_debug "7 * ${coarse}")

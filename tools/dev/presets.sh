@@ -5,8 +5,56 @@
 passed=0 failed=0 skipped=0
 table="" remarks="" failures=""
 
+# Presets that are being built in the background, and the group of the processes that do it.
+ahead="" builder=""
+
+# build_ahead PRESET...: builds them one after the other while the tests of those that are ready run, as most tests wait most of the time. At
+# the lowest priority, so that these see little of it.
+build_ahead() {
+  ahead="$*"
+  mkdir -p build/logs
+  rm -f build/logs/*.built
+  set -m # a group of its own, so that it can be ended whole
+  (
+    # shellcheck disable=SC2030,SC2031  # for this group of processes only
+    gently="nice -n 19"
+    for preset in "$@"; do
+      result=0
+      build_now "$preset" >"build/logs/$preset.build" 2>&1 || result=$?
+      echo "$result" >"build/logs/$preset.result"
+      mv "build/logs/$preset.result" "build/logs/$preset.built" # whole when it is seen
+    done
+  ) </dev/null &
+  builder=$!
+  set +m
+  trap 'kill -- "-$builder" 2>/dev/null || true' EXIT
+  trap 'exit 130' INT TERM
+}
+
+# await_build PRESET: one of those that are built ahead.
+await_build() {
+  say "$1: waiting until it is built (build/logs/$1.build)"
+  until [ -f "build/logs/$1.built" ]; do
+    kill -0 "$builder" 2>/dev/null || [ -f "build/logs/$1.built" ] || return 1
+    sleep 1
+  done
+  if [ "$(cat "build/logs/$1.built")" = 0 ]; then
+    tail -n 1 "build/logs/$1.build"
+  else
+    cat "build/logs/$1.build"
+    return 1
+  fi
+}
+
 # build PRESET [BUILD OPTION...]
 build() {
+  case " $ahead " in
+    *" $1 "*) await_build "$1" ;;
+    *) build_now "$@" ;;
+  esac
+}
+
+build_now() {
   preset=$1
   shift
   say "$preset: configure and build"
@@ -18,12 +66,13 @@ build() {
       ;;
   esac
   mkdir -p build/logs
-  # shellcheck disable=SC2086  # one option or none
-  if ! cmake --preset "$preset" $options >"build/logs/$preset.configure" 2>&1; then
+  # shellcheck disable=SC2086,SC2031  # one option or none, a command or nothing
+  if ! ${gently-} cmake --preset "$preset" $options >"build/logs/$preset.configure" 2>&1; then
     cat "build/logs/$preset.configure"
     return 1
   fi
-  cmake --build "$@"
+  # shellcheck disable=SC2086,SC2031  # a command or nothing
+  ${gently-} cmake --build "$@"
 }
 
 # row NAME CASES PASSED FAILED SKIPPED SECONDS
