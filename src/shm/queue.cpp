@@ -7,7 +7,7 @@ namespace {
 
 struct item_header {
   uint64_t size;
-  uint64_t number;  // 0 for the first item ever
+  uint64_t unused;
 };
 static_assert(sizeof(item_header) == ring_alignment);
 
@@ -16,9 +16,29 @@ uint64_t bytes_of(uint64_t size) { return sizeof(item_header) + ring_padded(size
 uint64_t relaxed(const std::atomic<uint64_t>& word) { return word.load(std::memory_order_relaxed); }
 void set(std::atomic<uint64_t>& word, uint64_t value) { word.store(value, std::memory_order_relaxed); }
 
+// How far items have been put, as far as who takes must know: to behind `tail`.
+uint64_t head_beyond(const queue_view& self, uint64_t tail) {
+  const uint64_t seen = relaxed(self.state->seen_head);
+  if (seen != tail && seen - tail <= self.ring.size) return seen;
+  const uint64_t head =
+      self.state->head.load(std::memory_order_acquire);  // pairs with the release in try_put
+  set(self.state->seen_head, head);
+  return head;
+}
+
+// How many bytes are used, as far as who puts must know: whether there is room for `bytes` more.
+uint64_t used_before(const queue_view& self, uint64_t head, uint64_t bytes) {
+  const uint64_t seen = head - relaxed(self.state->seen_tail);
+  if (seen <= self.ring.size && self.ring.size - seen >= bytes) return seen;
+  const uint64_t tail =
+      self.state->tail.load(std::memory_order_acquire);  // pairs with the release in try_get
+  set(self.state->seen_tail, tail);
+  return head - tail;
+}
+
 // The item at `tail`. KITH_E_BUSY: there is none; KITH_E_PROTOCOL: what is there is none of ours.
-kith_status look(const queue_view& self, uint64_t head, uint64_t tail, item_header& out) {
-  const uint64_t used = head - tail;
+kith_status look(const queue_view& self, uint64_t tail, item_header& out) {
+  const uint64_t used = head_beyond(self, tail) - tail;
   if (used == 0) return KITH_E_BUSY;
   if (used > self.ring.size || used % ring_alignment != 0 || tail % ring_alignment != 0)
     return KITH_E_PROTOCOL;
@@ -26,19 +46,36 @@ kith_status look(const queue_view& self, uint64_t head, uint64_t tail, item_head
   return out.size <= used && bytes_of(out.size) <= used ? KITH_OK : KITH_E_PROTOCOL;
 }
 
+// ---- the notes of what is being done ------------------------------------------------------------------------------------------
+//
+// While next_head (next_tail) is not head (tail), a put (take) is being done. The releases keep the order in which a process that is killed has
+// written them.
+
+void begin_put(queue_state& state, uint64_t head, uint64_t puts) {
+  state.next_puts.store(puts, std::memory_order_relaxed);
+  state.next_head.store(head, std::memory_order_release);
+}
+
+void begin_take(queue_state& state, uint64_t tail, uint64_t takes) {
+  state.next_tail.store(tail, std::memory_order_relaxed);
+  state.next_takes.store(takes, std::memory_order_release);
+}
+
+// Items ever put, also while one is being put, and when its putter was killed in the middle: it may have counted an item that never was.
+uint64_t puts_so_far(const queue_state& state) {
+  return state.head.load() == state.next_head.load() ? state.puts.load() : state.next_puts.load() - 1;
+}
+
+// Items ever taken: who was killed in the middle has perhaps not counted what it took.
+uint64_t takes_so_far(const queue_state& state) {
+  return state.tail.load() == state.next_tail.load() ? state.next_takes.load() : state.takes.load();
+}
+
 // ---- after a death -----------------------------------------------------------------------------------------------------------
 
-// The counts of an empty queue agree but for a take that was not counted; otherwise the items tell. `head` is read once: one that
-// another process moves on and on would be an endless way.
-void repair_counts(const queue_view& self) {
-  const uint64_t head = relaxed(self.state->head);
-  uint64_t tail = relaxed(self.state->tail);
-  item_header item;
-  if (look(self, head, tail, item) != KITH_OK) return set(self.state->takes, relaxed(self.state->puts));
-  set(self.state->takes, item.number);
-  while (look(self, head, tail, item) == KITH_OK) tail += bytes_of(item.size);
-  // Once, at the end: who joins reads it without the lock.
-  set(self.state->puts, item.number + 1);
+void repair_puts(queue_state& state) {
+  set(state.puts, puts_so_far(state));
+  state.next_head.store(relaxed(state.head), std::memory_order_release);  // not before puts is right
 }
 
 bool is_of_the_dead(const queue_desk& desk) {
@@ -72,36 +109,47 @@ patience limits_for_lock(const patience& limits) {
   return own;
 }
 
-// The lock for the time of a step.
+// One of the two locks, for the time of a step.
 class access {
  public:
-  access(const queue_view& self, const patience& limits) : self_(self) {
-    status_ = lock_try_fast(self.state->lock)
-                  ? KITH_OK
-                  : lock_acquire_slow(self.state->lock, *self.waiting, limits_for_lock(limits));
-    if (status_ != KITH_OWNER_DIED) return;
-    repair_counts(self);
-    repair_desks(self);
-    status_ = lock_mark_consistent(self.state->lock);
+  access(const queue_view& self, lock_state& lock, const patience& limits) : self_(self), lock_(lock) {
+    status_ = lock_try_fast(lock) ? KITH_OK : lock_acquire_slow(lock, *self.waiting, limits_for_lock(limits));
+    if (status_ == KITH_OWNER_DIED) status_ = repair();
   }
   ~access() {
-    if (status_ == KITH_OK) (void)lock_release(self_.state->lock, *self_.waiting);
+    if (status_ == KITH_OK) (void)lock_release(lock_, *self_.waiting);
   }
   access(const access&) = delete;
   access& operator=(const access&) = delete;
   kith_status status() const { return status_; }
 
  private:
+  kith_status repair() {
+    if (&lock_ == &self_.state->put_lock) {
+      repair_puts(*self_.state);
+    } else {
+      set(self_.state->takes, takes_so_far(*self_.state));
+      repair_desks(self_);
+    }
+    return lock_mark_consistent(lock_);
+  }
+
   const queue_view& self_;
+  lock_state& lock_;
   kith_status status_;
 };
 
+// Waits until nobody is in the middle of a put.
+kith_status settle_puts(const queue_view& self, const patience& limits) {
+  return access(self, self.state->put_lock, limits).status();
+}
+
 // ---- sleepers -------------------------------------------------------------------------------------------------------------------
 
-// The pattern of shm/semaphore.cpp: who finds nothing raises a flag and looks again, then sleeps on the flag; who changes something looks
-// at the flag then. All accesses are seq_cst, or have the lock's between them.
+// Who finds nothing raises a flag, makes a heavy fence and looks again, then sleeps on the flag; who changes something looks at the flag then,
+// after the light fence that lies in the release of its lock. So one of them sees what the other did.
 void wake_one(const queue_view& self, std::atomic<uint64_t>& flag) {
-  if (flag.load() == 0) return;
+  if (relaxed(flag) == 0) return;
   flag.store(0);
   platform::wake(*self.waiting, flag, 1);
 }
@@ -113,7 +161,8 @@ kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, con
                         Attempt attempt, Possible possible, WorthWhile worth_while) {
   kith_status status = attempt();
   if (status != KITH_E_BUSY) return status;
-  if (limits.spin_for(worth_while, pace::slackening) || possible()) status = attempt();
+  // Rare: where items stream, who looks seldom finds several at a look, and the other side keeps its line meanwhile.
+  if (limits.spin_for(worth_while, pace::rare) || possible()) status = attempt();
   waiter waiting(limits);
   bool announced = false;
   while (status == KITH_E_BUSY) {
@@ -122,6 +171,7 @@ kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, con
     if (status != KITH_OK) break;
     flag.store(1);
     announced = true;
+    platform::heavy_fence();  // the same
     status = attempt();
     if (status != KITH_E_BUSY) break;
     waiting.sleep(*self.waiting, flag, 1, {}, now);
@@ -130,6 +180,7 @@ kith_status keep_trying(const queue_view& self, std::atomic<uint64_t>& flag, con
   if (!announced) return status;
   waiting.sleep_no_more();
   flag.store(1);
+  platform::heavy_fence();  // pairs with the light one in the release of the lock of who makes it possible
   // Who goes without may have had a wake that is of use to another: to one whose item is smaller, or whose buffer is larger.
   if (status != KITH_OK || possible()) wake_one(self, flag);
   return status;
@@ -143,7 +194,7 @@ bool is_shut(const queue_view& self) { return self.state->shut.load() != 0; }
 
 bool may_have_one_more(const queue_view& self) {
   const uint64_t most = relaxed(self.state->most_items);
-  return most == 0 || relaxed(self.state->puts) - relaxed(self.state->takes) < most;
+  return most == 0 || puts_so_far(*self.state) - takes_so_far(*self.state) < most;
 }
 
 bool has_room(const queue_view& self, uint64_t bytes) {
@@ -163,19 +214,20 @@ void count_put(const queue_view& self, uint64_t puts) {
 }
 
 kith_status try_put(const queue_view& self, const void* data, uint64_t size, const patience& limits) {
-  const access locked(self, limits);
+  const access locked(self, self.state->put_lock, limits);
   if (locked.status() != KITH_OK) return locked.status();
   if (is_shut(self)) return KITH_E_CLOSED;
-  const uint64_t head = relaxed(self.state->head), used = head - relaxed(self.state->tail);
+  const uint64_t head = relaxed(self.state->head), bytes = bytes_of(size);
+  const uint64_t used = used_before(self, head, bytes);
   if (used > self.ring.size || head % ring_alignment != 0) return KITH_E_PROTOCOL;
-  if (self.ring.size - used < bytes_of(size) || !may_have_one_more(self)) return KITH_E_BUSY;
-  const uint64_t number = relaxed(self.state->puts);
-  const item_header header{size, number};
+  if (self.ring.size - used < bytes || !may_have_one_more(self)) return KITH_E_BUSY;
+  const item_header header{size, 0};
   self.ring.copy_in(head, &header, sizeof header);
   self.ring.copy_in(head + sizeof header, data, size);
-  // Release: were we killed now, whoever looks at the queue next without our release of the lock would see the item whole.
-  self.state->head.store(head + bytes_of(size), std::memory_order_release);
-  count_put(self, number + 1);
+  const uint64_t puts = relaxed(self.state->puts) + 1;
+  begin_put(*self.state, head + bytes, puts);
+  count_put(self, puts);
+  self.state->head.store(head + bytes, std::memory_order_release);  // pairs with the acquire in head_beyond
   return KITH_OK;
 }
 
@@ -228,20 +280,30 @@ kith_status take_desk(const queue_view& self) {
 }
 
 kith_status try_get(const queue_view& self, queue_item& item, const patience& limits) {
-  const access locked(self, limits);
+  const access locked(self, self.state->take_lock, limits);
   if (locked.status() != KITH_OK) return locked.status();
   const uint64_t tail = relaxed(self.state->tail);
   item_header header;
-  kith_status status = look(self, relaxed(self.state->head), tail, header);
-  if (status == KITH_E_BUSY && is_shut(self)) return KITH_E_CLOSED;
+  kith_status status = look(self, tail, header);
   if (status != KITH_OK) return status;
   item.size = header.size;
   if (header.size > item.capacity) return KITH_E_TOO_LARGE;
   if (status = take_desk(self); status != KITH_OK) return status;
   self.ring.copy_out(tail + sizeof header, item.buffer, header.size);
-  self.state->tail.store(tail + bytes_of(header.size), std::memory_order_release);
-  set(self.state->takes, relaxed(self.state->takes) + 1);
+  const uint64_t next = tail + bytes_of(header.size), takes = relaxed(self.state->takes) + 1;
+  begin_take(*self.state, next, takes);
+  self.state->tail.store(next, std::memory_order_release);    // pairs with the acquire in used_before
+  self.state->takes.store(takes, std::memory_order_release);  // not before tail: see begin_take
   return KITH_OK;
+}
+
+// Of a queue that is shut and empty, KITH_E_CLOSED. Who looked before the shutdown may still be putting; who gets the lock afterwards sees it.
+kith_status get_or_learn_the_end(const queue_view& self, queue_item& item, const patience& limits) {
+  kith_status status = try_get(self, item, limits);
+  if (status != KITH_E_BUSY || !is_shut(self)) return status;
+  if (status = settle_puts(self, limits); status != KITH_OK) return status;
+  status = try_get(self, item, limits);
+  return status == KITH_E_BUSY ? KITH_E_CLOSED : status;
 }
 
 }  // namespace
@@ -262,7 +324,8 @@ kith_status queue_put(const queue_view& self, const void* data, uint64_t size, c
 kith_status queue_get(const queue_view& self, queue_item& item, const patience& limits) {
   const auto may_come = [&] { return is_shut(self) || has_items(self); };
   const kith_status status = keep_trying(
-      self, self.state->takers, limits, [&] { return try_get(self, item, limits); }, may_come, may_come);
+      self, self.state->takers, limits, [&] { return get_or_learn_the_end(self, item, limits); }, may_come,
+      may_come);
   if (status != KITH_OK) return status;
   wake_one(self, self.state->putters);
   // Told when it is worth while to come: not for each item that a full queue loses.
@@ -278,7 +341,7 @@ void queue_shut(const queue_view& self) {
 }
 
 uint64_t queue_count(const queue_view& self) {
-  const uint64_t count = self.state->puts.load() - self.state->takes.load();
+  const uint64_t count = puts_so_far(*self.state) - takes_so_far(*self.state);
   return count <= self.ring.size / sizeof(item_header) ? count : 0;  // read while another one changes them
 }
 
@@ -306,7 +369,7 @@ namespace {
 // Done is read first: what is put meanwhile can then only make it look less done than it is.
 bool all_are_done(const queue_view& self) {
   const uint64_t done = self.state->done.load();
-  return done == self.state->puts.load();
+  return done == puts_so_far(*self.state);
 }
 
 // Of whom, when not of this process: any, so that there are as many tasks on the desks as are open.
@@ -320,7 +383,7 @@ queue_desk* desk_with_a_task(const queue_view& self) {
 }
 
 kith_status call_one_done(const queue_view& self, const patience& limits) {
-  const access locked(self, limits);
+  const access locked(self, self.state->take_lock, limits);
   if (locked.status() != KITH_OK) return locked.status();
   if (relaxed(self.state->done) == relaxed(self.state->takes)) return KITH_E_NOT_OWNER;
   call_done(self, 1);
@@ -336,9 +399,9 @@ bool a_worker_died(const queue_view& self) {
   return false;
 }
 
-// KITH_E_BUSY: tasks are open. With the lock, as a process that was killed may not have counted what it put.
+// KITH_E_BUSY: tasks are open.
 kith_status conclude(const queue_view& self, uint64_t lost_before, const patience& limits) {
-  const access locked(self, limits);
+  const access locked(self, self.state->take_lock, limits);
   if (locked.status() != KITH_OK) return locked.status();
   clear_desks_of_the_dead(self);
   if (!all_are_done(self)) return KITH_E_BUSY;

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Queues: items in a ring, under a lock.
+// Queues: items in a ring, with a lock for those who put and another one for those who take, so that the two sides work at the same time.
 //
 // An item exists from the store of `head` on, and is taken by the store of `tail`: a process that is killed in the middle has put or taken
-// nothing, or all of one item. The counts beside them may then be one behind; whoever gets the lock next, with KITH_OWNER_DIED, sets them
-// right from the numbers that the items carry.
+// nothing, or all of one item. The counts beside them may then be one off; each side notes what it is about to do before, and whoever gets its
+// lock next, with KITH_OWNER_DIED, sets them right from that note. A put is counted before the item exists and a take after it was taken, so that
+// never more items are taken, or tasks done, than were put.
+//
+// The data of an item is ordered between the sides by head (release by who puts, acquire by who takes), and the room that it leaves by tail, the
+// other way. Each side keeps what it last saw of the other's position, and looks again only when that does not do: the line of the other
+// side costs as much as the copy of several items.
 //
 // With tasks, each process that has taken some, and not yet called them done, has a desk, where it is written how many. The desk of a dead
 // process is cleared by whoever waits for the tasks to be done, or needs a desk. A desk without tasks is anybody's.
@@ -24,19 +29,26 @@ namespace kith::shm {
 
 inline constexpr uint32_t queue_desks = KITH_QUEUE_MOST_WORKERS;
 
-// All but the flags of the sleepers and `shut` is guarded by the lock.
 struct queue_state {
-  lock_state lock;
+  lock_state put_lock;
+  // Written under put_lock.
+  std::atomic<uint64_t> head;       // bytes ever put
+  std::atomic<uint64_t> puts;       // items ever put
+  std::atomic<uint64_t> next_head;  // differs from head: a put is being done, and this will be head
+  std::atomic<uint64_t> next_puts;  // and this puts
+  std::atomic<uint64_t> seen_tail;
+  uint64_t put_line[3];
 
-  std::atomic<uint64_t> head;  // bytes ever put
-  std::atomic<uint64_t> puts;  // items ever put
-  uint64_t put_line[6];
-  std::atomic<uint64_t> tail;   // bytes ever taken
-  std::atomic<uint64_t> takes;  // items ever taken
-  std::atomic<uint64_t> done;   // tasks ever done, or lost
-  std::atomic<uint64_t> lost;   // tasks whose process died
-  std::atomic<uint64_t> told;   // of these: of which a join has told
-  uint64_t take_line[3];
+  lock_state take_lock;
+  // Written under take_lock.
+  std::atomic<uint64_t> tail;       // bytes ever taken
+  std::atomic<uint64_t> takes;      // items ever taken
+  std::atomic<uint64_t> next_tail;  // as for putting
+  std::atomic<uint64_t> next_takes;
+  std::atomic<uint64_t> seen_head;
+  std::atomic<uint64_t> done;  // tasks ever done, or lost
+  std::atomic<uint64_t> lost;  // tasks whose process died
+  std::atomic<uint64_t> told;  // of these: of which a join has told
 
   std::atomic<uint64_t> takers;        // 1: somebody may sleep, on this word, until there is an item
   std::atomic<uint64_t> putters;       // the same, until there is room
@@ -49,8 +61,9 @@ struct queue_state {
   std::atomic<uint64_t> most_items;  // 0: no bound but the bytes. Written before anybody else has the segment
   uint64_t option_line[7];
 };
-static_assert(sizeof(queue_state) == 320);
+static_assert(sizeof(queue_state) == 384);
 
+// Guarded by take_lock.
 struct queue_desk {
   std::atomic<uint64_t> process;  // identity
   std::atomic<uint64_t> tasks;    // taken, and not done

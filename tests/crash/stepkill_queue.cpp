@@ -57,8 +57,9 @@ void put_now(const queue_view& queue, const char* letters) {
 // ---- before ----------------------------------------------------------------------------------------------------------------------
 
 void begin(world& w) {
-  w.shared->queue.head.store(begins_at);
-  w.shared->queue.tail.store(begins_at);
+  kith::shm::queue_state& queue = w.shared->queue;
+  for (auto* position : {&queue.head, &queue.next_head, &queue.tail, &queue.next_tail})
+    position->store(begins_at);
 }
 
 void begin_with_one(world& w) {
@@ -84,6 +85,13 @@ void let_another_wait_for_an_item(world& w) {
     return status;
   });
   await([&w] { return w.shared->queue.takers.load() != 0 && is_asleep(w, 0); });
+}
+
+// Until its task, the only one but what the victim puts, is done.
+void let_another_join(world& w) {
+  get(tasks(w), no_deadline);
+  start_survivor(w, 0, [&w] { return kith::shm::queue_join(tasks(w), {no_deadline}); });
+  await([&w] { return w.shared->queue.joiners.load() != 0 && is_asleep(w, 0); });
 }
 
 void let_another_wait_for_long(world& w) {
@@ -115,6 +123,7 @@ void let_another_put_and_a_third_wait(world& w) {
 // ---- operations ------------------------------------------------------------------------------------------------------------------
 
 void put_v(world& w) { put_now(view(w), "V"); }
+void put_a_task(world& w) { put_now(tasks(w), "V"); }
 void take(world& w) { get(view(w), no_deadline); }
 void take_in_time(world& w) { get(view(w), deadline_after(clock_now(), victim_patience_ns)); }
 void shut(world& w) { kith::shm::queue_shut(view(w)); }
@@ -223,6 +232,18 @@ void join_what_is_left(world& w, const frozen& then, judgement& verdict) {
     verdict.must(desk.tasks.load() == 0, "no task is left on a desk");
 }
 
+// An item that was not put whole is nobody's task, though the victim may have counted it.
+void let_the_joiner_go(world& w, const frozen& then, judgement& verdict) {
+  const queue_view queue = tasks(w);
+  const bool was_put = then.queue_head != begins_at + 64;
+  if (was_put) {
+    verdict.must(get(queue, at_once) == 'V', "what was put can be taken");
+    verdict.must(kith::shm::queue_task_done(queue, {}) == KITH_OK, "it can be called done");
+  }
+  verdict.must(kith::shm::queue_task_done(queue, {}) == KITH_OK, "the other task can be called done");
+  verdict.came_back("who joins", await_survivor(w, 0, clock_now()), KITH_OK);
+}
+
 constexpr scenario all[] = {
     {"queue: put an item", true, 1, begin_with_one, nullptr, nullptr, put_v, find_what_was_put},
     {"queue: put an item, while another process waits for one", true, 1, begin, nullptr,
@@ -238,6 +259,8 @@ constexpr scenario all[] = {
      nullptr, take_in_time, let_the_waiter_have_another, 3},
     {"queue: take a task, call it done", true, 31, begin_with_two, nullptr, nullptr, do_a_task,
      join_what_is_left},
+    {"queue: put a task, while another process joins", true, 1, begin_with_one, nullptr, let_another_join,
+     put_a_task, let_the_joiner_go},
     {"queue: shut it down, while another process waits", true, 1, begin, nullptr,
      let_another_wait_for_an_item, shut, let_the_waiter_go},
 };

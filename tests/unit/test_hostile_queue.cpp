@@ -77,10 +77,19 @@ void use(kith_queue* queue, uint64_t& seed) {
   CHECK(is_an_answer(kith_queue_join(queue, short_while)));
 }
 
-// Whatever its word says, the next call gets the lock.
-void free_lock(insides& inside) {
-  inside.state().lock.word.store(0);
-  inside.state().lock.holder.store(0);
+// Of both locks; 0: whatever the words say, the next calls get them.
+void give_locks_to(insides& inside, uint64_t owner) {
+  for (shm::lock_state* lock : {&inside.state().put_lock, &inside.state().take_lock}) {
+    lock->word.store(owner);
+    lock->holder.store(0);
+  }
+}
+
+// All but the locks.
+void scribble_over_positions(insides& inside, uint64_t& seed) {
+  constexpr size_t line = 64;
+  scribble(&inside.state().head, line, seed);
+  scribble(&inside.state().tail, line, seed);
 }
 
 }  // namespace
@@ -124,10 +133,10 @@ TEST_CASE("positions, sizes and counts that are none are told, and read no byte 
   insides inside(queue);
   uint64_t seed = 5;
   for (int i = 0; i < test::repetitions(20'000); ++i) {
-    scribble(&inside.state().head, 128, seed);
+    scribble_over_positions(inside, seed);
     scribble(inside.data(), 256, seed);
     inside.state().shut.store(0);
-    free_lock(inside);
+    give_locks_to(inside, 0);
     std::vector<unsigned char> item(test::next_random(seed) % largest_item);
     std::vector<unsigned char> buffer(test::next_random(seed) % 4200);
     size_t size = 0;
@@ -163,7 +172,20 @@ TEST_CASE("rubbish in a queue is told to both sides") {
   }
 }
 
-// The owner of the lock is dead at every call, so that the counts are repaired from the rubbish.
+TEST_CASE("a side that remembers what cannot be of the other one looks again") {
+  const test::queue queue = test::make_queue(4096);
+  insides inside(queue);
+  char text[8];
+  size_t size = 0;
+  for (const uint64_t remembered : {uint64_t{1} << 40, UINT64_MAX, UINT64_MAX - 15}) {
+    inside.state().seen_tail.store(remembered);
+    inside.state().seen_head.store(remembered);
+    CHECK_OK(kith_queue_put(queue, "x", 1, 0));
+    CHECK_OK(kith_queue_get(queue, text, sizeof text, &size, 0));
+  }
+}
+
+// The owner of the locks is dead at every call, so that the counts are repaired from the rubbish.
 TEST_CASE("a queue is repaired from rubbish in time") {
   for (const uint32_t flags : {uint32_t{0}, uint32_t{KITH_QUEUE_TASKS}}) {
     const test::queue queue = test::make_queue(4096, flags);
@@ -171,15 +193,14 @@ TEST_CASE("a queue is repaired from rubbish in time") {
     uint64_t seed = 6;
     const uint64_t nobody_ever = make_identity(UINT32_MAX, 1).bits;  // no process has that number
     for (int i = 0; i < test::repetitions(150); ++i) {
-      if (i % 4 != 0) scribble(&inside.state().head, 128, seed);
+      if (i % 4 != 0) scribble_over_positions(inside, seed);
       scribble(inside.data(), 8192 < inside.data_size() ? 8192 : inside.data_size(), seed);
       inside.state().shut.store(0);
-      inside.state().lock.word.store(nobody_ever);
-      inside.state().lock.holder.store(0);
+      give_locks_to(inside, nobody_ever);
       size_t size = 0;
       char buffer[64];
       CHECK(is_an_answer(kith_queue_get(queue, buffer, sizeof buffer, &size, 0)));
-      inside.state().lock.word.store(nobody_ever | shm::lock_died);
+      give_locks_to(inside, nobody_ever | shm::lock_died);
       CHECK(is_an_answer(kith_queue_put(queue, "x", 1, 1)));
       (void)kith_queue_count(queue);
     }

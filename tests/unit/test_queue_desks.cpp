@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The desks of a queue of tasks, all taken; and counts as a process that was killed leaves them.
+// The desks of a queue of tasks, all taken; counts as a process that was killed leaves them; and the end while somebody still puts.
+#include <future>
+
 #include "../support.h"
 #include "segment_object.h"
 #include "shm/queue.h"
@@ -66,6 +68,7 @@ void give_all_desks_to_its_owner(insides& inside) {
     desks[i].tasks.store(1);
   }
   inside.state().takes.store(shm::queue_desks);
+  inside.state().next_takes.store(shm::queue_desks);
   inside.state().puts.fetch_add(shm::queue_desks - 1);
 }
 
@@ -98,36 +101,71 @@ TEST_CASE_FIXTURE(nothing_leaks, "the desk of a worker that has done its tasks i
   other.kill();
 }
 
-TEST_CASE_FIXTURE(nothing_leaks, "counts that a death left one behind are right after the next call") {
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "counts that a death left one off are right at once, and after the next call") {
   const test::queue queue = test::make_queue(4096);
   insides inside(queue);
-  shm::lock_state& lock = inside.state().lock;
+  shm::queue_state& state = inside.state();
   REQUIRE_OK(kith_queue_put(queue, "a", 1, 0));
   REQUIRE_OK(kith_queue_put(queue, "b", 1, 0));
   test::process gone = test::start_role({"exit", "0"});
   const int64_t pid = kith_process_id(gone);
   CHECK_EXIT(gone, KITH_EXIT_CODE, 0);
-  const auto hold_as_the_dead = [&] { lock.word.store(make_identity(static_cast<uint32_t>(pid), 77).bits); };
+  const auto hold_as_the_dead = [&](shm::lock_state& lock) {
+    lock.word.store(make_identity(static_cast<uint32_t>(pid), 77).bits);
+  };
   char text[8];
   size_t size = 0;
-  SUBCASE("it had put, and not counted") {
-    inside.state().puts.store(1);
-    hold_as_the_dead();
-    REQUIRE_OK(kith_queue_put(queue, "c", 1, test::generous));
-    CHECK(kith_queue_count(queue) == 3);
+  uint64_t left = 0;
+  SUBCASE("it had begun to put") {
+    state.next_puts.store(3);
+    left = 2;
+    SUBCASE("and not said where") {}
+    SUBCASE("and not counted") { state.next_head.fetch_add(32); }
+    SUBCASE("and counted") {
+      state.next_head.fetch_add(32);
+      state.puts.store(3);
+    }
+    hold_as_the_dead(state.put_lock);
   }
   SUBCASE("it had taken, and not counted, and there are more") {
     REQUIRE_OK(kith_queue_get(queue, text, sizeof text, &size, 0));
-    inside.state().takes.store(0);
-    hold_as_the_dead();
-    REQUIRE_OK(kith_queue_put(queue, "c", 1, test::generous));
-    CHECK(kith_queue_count(queue) == 2);
+    state.takes.store(0);
+    left = 1;
+    hold_as_the_dead(state.take_lock);
   }
   SUBCASE("it had taken the last, and not counted") {
     for (int i = 0; i < 2; ++i) REQUIRE_OK(kith_queue_get(queue, text, sizeof text, &size, 0));
-    inside.state().takes.store(1);
-    hold_as_the_dead();
-    REQUIRE_OK(kith_queue_put(queue, "c", 1, test::generous));
-    CHECK(kith_queue_count(queue) == 1);
+    state.takes.store(1);
+    hold_as_the_dead(state.take_lock);
   }
+  SUBCASE("it had begun to take") {
+    state.next_tail.fetch_add(32);
+    left = 2;
+    SUBCASE("and not said how many") {}
+    SUBCASE("and said how many") { state.next_takes.fetch_add(1); }
+    hold_as_the_dead(state.take_lock);
+  }
+  CHECK(kith_queue_count(queue) == left);
+  REQUIRE_OK(kith_queue_put(queue, "c", 1, test::generous));
+  CHECK(kith_queue_count(queue) == left + 1);
+  REQUIRE_OK(kith_queue_get(queue, text, sizeof text, &size, test::generous));
+  CHECK(kith_queue_count(queue) == left);
+  CHECK(state.puts.load() - state.takes.load() == left);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a queue that was shut down has not ended before who was putting has put") {
+  const test::queue queue = test::make_queue(4096);
+  insides inside(queue);
+  shm::lock_state& lock = inside.state().put_lock;
+  wait_area& waiting = inside.pin->shared->segment.waiting;
+  const auto get_at_once = [&] {
+    size_t size = 0;
+    return std::async(std::launch::async, [&] { return kith_queue_get(queue, nullptr, 0, &size, 0); }).get();
+  };
+  REQUIRE_OK(shm::lock_acquire(lock, waiting, {}));
+  CHECK_OK(kith_queue_shutdown(queue));
+  CHECK_STATUS(get_at_once(), KITH_E_TIMEOUT);
+  CHECK_OK(shm::lock_release(lock, waiting));
+  CHECK_STATUS(get_at_once(), KITH_E_CLOSED);
 }
