@@ -30,6 +30,7 @@ void opened(segment_object& self) {
   view.waiting = &self.shared->segment.waiting;
   view.bells = &self.bells;
   view.threads = &self.writing.threads;
+  self.shortcut = &self.writing;
 }
 
 uint64_t token_of_this_thread() { return shm::thread_token(platform::self()); }
@@ -153,12 +154,12 @@ kith_status kith_broadcast_inherit(const char* name, kith_broadcast** out) {
 
 kith_status kith_broadcast_publish(kith_broadcast* broadcast, const void* data, size_t size,
                                    int64_t timeout_ms) {
-  object* found = nullptr;
-  if (kith_status status = handle_find(broadcast, object_kind::broadcast, found); status != KITH_OK)
+  void* found = nullptr;
+  if (kith_status status = handle_find_shortcut(broadcast, object_kind::broadcast, found); status != KITH_OK)
     return status;
   if (!timeout_is_valid(timeout_ms) || (data == nullptr && size != 0)) return KITH_E_INVALID;
-  const shm::broadcast_view& view = view_of(*found);
-  const kith_status status = shm::broadcast_publish_fast(view, data, size);
+  const kith_status status =
+      shm::broadcast_publish_fast(*static_cast<shm::broadcast_writing*>(found), data, size);
   return status == KITH_E_BUSY ? publish_slowly(broadcast, data, size, timeout_ms) : status;
 }
 

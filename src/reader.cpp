@@ -19,10 +19,22 @@ void begin_close(object& object) {
   shm::tell_pollers(view.state->poll_readers, view.bells);
 }
 
+// With `in_use` set, or when no call begins any more. Inside one copies a little message, no more.
+void dismiss_favourite(reader_object& self) {
+  const uint64_t me = platform::self().bits;
+  // Not written again after the first turn, as the favourite reads it. In a forked child nobody who was inside comes out.
+  if (self.process != me) {
+    self.turns.forget();
+    self.process = me;
+  }
+  self.turns.dismiss([] { platform::yield_cpu(); });
+}
+
 void destroy(object* object) {
   reader_object* const self = static_cast<reader_object*>(object);
   // Only for the time of a copy: a call that waits has a pin.
   while (self->in_use.load(std::memory_order_acquire) != 0) platform::yield_cpu();
+  dismiss_favourite(*self);
   shm::broadcast_leave(self->view, self->reader);
   handle_unpin(self->source_handle);
   unmake(self);
@@ -30,13 +42,25 @@ void destroy(object* object) {
 
 constexpr object_class reader_class{object_kind::reader, begin_close, destroy};
 
+bool begin_turn(reader_object& self) {
+  // Acquire, with the release of the turn before.
+  if (self.in_use.exchange(1, std::memory_order_acquire) != 0) return false;
+  dismiss_favourite(self);
+  return true;
+}
+
+void end_turn(reader_object& self) {
+  self.turns.end_turn();
+  // Release: the next turn, or the end of the object, comes after what we did.
+  self.in_use.store(0, std::memory_order_release);
+}
+
 // The reader behind a handle for the time of a call.
 class reader_call {
  public:
   explicit reader_call(const void* handle) : handle_(handle) { status_ = begin(); }
   ~reader_call() {
-    // Release: the next call, or the end of the object, comes after what we did.
-    if (self_ != nullptr) self_->in_use.store(0, std::memory_order_release);
+    if (self_ != nullptr) end_turn(*self_);
     if (is_pinned_) handle_unpin(handle_);
   }
   reader_call(const reader_call&) = delete;
@@ -66,9 +90,9 @@ kith_status reader_call::begin() {
   if (const kith_status status = handle_find(handle_, object_kind::reader, found); status != KITH_OK)
     return status;
   reader_object* const self = static_cast<reader_object*>(found);
-  // Acquire, with the release of the call before.
-  if (self->in_use.exchange(1, std::memory_order_acquire) != 0) return KITH_E_BUSY;
+  if (!begin_turn(*self)) return KITH_E_BUSY;
   self_ = self;
+  self->reader.straight = 0;  // the position may change now
   if (self->reader.seat == shm::no_seat) return KITH_OK;
   const std::atomic<uint64_t>& sits_there = view().seats[self->reader.seat].process;
   return sits_there.load(std::memory_order_relaxed) == platform::self().bits ? KITH_OK : KITH_E_NOT_OWNER;
@@ -88,6 +112,22 @@ kith_status next_step(reader_call& call, int64_t timeout_ms, Step step) {
   return step(limits, false);
 }
 
+kith_status next_slowly(kith_reader* reader, void* buffer, size_t capacity, size_t* out_size,
+                        uint64_t* out_missed, int64_t timeout_ms) {
+  reader_call call(reader);
+  if (call.status() != KITH_OK) return call.status();
+  shm::broadcast_item item{buffer, capacity, 0, 0};
+  const kith_status status = next_step(call, timeout_ms, [&](const shm::patience& limits, bool is_first) {
+    return is_first ? shm::broadcast_take(call.view(), call->reader, item)
+                    : shm::broadcast_next(call.view(), call->reader, item, limits);
+  });
+  if (status >= KITH_OK || status == KITH_E_TOO_LARGE) *out_size = static_cast<size_t>(item.size);
+  if (status < KITH_OK) return status;
+  if (out_missed != nullptr) *out_missed = item.missed;
+  shm::broadcast_find_straight(call.view(), call->reader);
+  return status;
+}
+
 }  // namespace
 
 namespace kith {
@@ -95,9 +135,9 @@ namespace kith {
 // Not while another thread is in a call: then it is that one's to find out.
 bool reader_is_ready(object& object) {
   reader_object& self = static_cast<reader_object&>(object);
-  if (self.in_use.exchange(1, std::memory_order_acquire) != 0) return false;
+  if (!begin_turn(self)) return false;
   const bool is_ready = shm::broadcast_has_more(self.view, self.reader);
-  self.in_use.store(0, std::memory_order_release);
+  end_turn(self);
   return is_ready;
 }
 
@@ -131,6 +171,7 @@ kith_status kith_broadcast_subscribe(kith_broadcast* broadcast, int64_t history,
   if (out == nullptr || history < KITH_HISTORY_ALL) status = KITH_E_INVALID;
   if (status == KITH_OK) {
     self->type = &reader_class;
+    self->shortcut = self;
     self->source_handle = broadcast;
     self->source = static_cast<segment_object*>(found);
     self->view = self->source->writing.view;
@@ -153,24 +194,24 @@ kith_status kith_broadcast_subscribe(kith_broadcast* broadcast, int64_t history,
 
 kith_status kith_reader_next(kith_reader* reader, void* buffer, size_t capacity, size_t* out_size,
                              uint64_t* out_missed, int64_t timeout_ms) {
-  reader_call call(reader);
-  if (call.status() != KITH_OK) return call.status();
+  void* found = nullptr;
+  if (kith_status status = handle_find_shortcut(reader, object_kind::reader, found); status != KITH_OK)
+    return status;
   if (!timeout_is_valid(timeout_ms) || out_size == nullptr || (buffer == nullptr && capacity != 0))
     return KITH_E_INVALID;
-  shm::broadcast_item item{buffer, capacity, 0, 0};
-  if (!call->is_showing && !call->closed.load(std::memory_order_relaxed) &&
-      shm::broadcast_take_fast(call.view(), call->reader, item) == KITH_OK) {
-    *out_size = static_cast<size_t>(item.size);
-    if (out_missed != nullptr) *out_missed = 0;
-    return KITH_OK;
+  reader_object& self = *static_cast<reader_object*>(found);
+  bias::seat* seat = nullptr;
+  if (!self.turns.enter(seat)) [[unlikely]]
+    return next_slowly(reader, buffer, capacity, out_size, out_missed, timeout_ms);
+  // A forked child does not know itself yet, or is another.
+  if (self.process != platform::self_bits.load(std::memory_order_relaxed) ||
+      !shm::broadcast_take_little(self.view, self.reader, buffer, capacity, *out_size)) [[unlikely]] {
+    seat->leave();
+    return next_slowly(reader, buffer, capacity, out_size, out_missed, timeout_ms);
   }
-  const kith_status status = next_step(call, timeout_ms, [&](const shm::patience& limits, bool is_first) {
-    return is_first ? shm::broadcast_take(call.view(), call->reader, item)
-                    : shm::broadcast_next(call.view(), call->reader, item, limits);
-  });
-  if (status >= KITH_OK || status == KITH_E_TOO_LARGE) *out_size = static_cast<size_t>(item.size);
-  if (status >= KITH_OK && out_missed != nullptr) *out_missed = item.missed;
-  return status;
+  if (out_missed != nullptr) *out_missed = 0;
+  seat->leave();
+  return KITH_OK;
 }
 
 kith_status kith_reader_peek(kith_reader* reader, const void** out_data, size_t* out_size,

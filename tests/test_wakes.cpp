@@ -6,7 +6,7 @@
 #include <chrono>
 #include <functional>
 
-#include "support.h"
+#include "broadcasts.h"
 
 using test::nothing_leaks;
 
@@ -111,6 +111,50 @@ TEST_CASE_FIXTURE(nothing_leaks,
     in_time += is_woken_in_time(trial, waiter, [&] { CHECK_OK(kith_condition_notify(condition, 1)); });
   }
   CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a reader is woken by a message, not by the end of its slice") {
+  test::broadcast broadcast = test::make_broadcast();
+  test::reader reader = test::subscribe(broadcast);
+  char text[8];
+  size_t size = 0;
+  const auto waiter = [&] {
+    CHECK_OK(kith_reader_next(reader, text, sizeof text, &size, nullptr, test::generous));
+  };
+  int in_time = 0;
+  for (int trial = 0; trial < trials; ++trial) {
+    in_time += is_woken_in_time(trial, waiter,
+                                [&] { CHECK_OK(kith_broadcast_publish(broadcast, "wake up", 8, 0)); });
+  }
+  CHECK(in_time >= sooner);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a writer is woken by the last reader that makes room, not by the end of its slice") {
+  for (const bool one_leaves : {false, true}) {
+    CAPTURE(one_leaves);
+    test::broadcast broadcast = test::make_broadcast(4096, KITH_BROADCAST_HOLD);
+    int in_time = 0;
+    for (int trial = 0; trial < trials; ++trial) {
+      test::reader readers[3];
+      for (test::reader& each : readers) each = test::subscribe(broadcast);
+      uint64_t published = 0;
+      while (test::publish(broadcast, {1, published}, 0) == KITH_OK) ++published;
+      const auto read_all = [&](kith_reader* reader) {
+        test::mark is{};
+        uint64_t missed = 0;
+        for (uint64_t i = 0; i < published; ++i) CHECK_OK(test::next(reader, is, missed));
+      };
+      const auto waiter = [&] { CHECK_OK(test::publish(broadcast, {1, published})); };
+      // One has been there before the writer sleeps.
+      read_all(readers[trial % 3]);
+      in_time += is_woken_in_time(trial, waiter, [&] {
+        read_all(readers[(trial + 1) % 3]);
+        one_leaves ? readers[(trial + 2) % 3].close() : read_all(readers[(trial + 2) % 3]);
+      });
+    }
+    CHECK(in_time >= sooner);
+  }
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a party is woken by the last arrival, not by the end of its slice") {

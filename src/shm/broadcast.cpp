@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "broadcast.h"
 
-#include <cstring>
-
 namespace kith::shm {
 
 namespace {
@@ -16,8 +14,6 @@ void set(std::atomic<uint64_t>& word, uint64_t value) { word.store(value, std::m
 
 // A call that does not wait waits for the lock all the same: it is held for the time of a copy, but by one who has reserved room.
 constexpr uint64_t lock_patience_ns = 20 * ns_per_ms;
-
-shared_bias bias_of(const broadcast_view& self) { return {self.state->bias, *self.threads}; }
 
 kith_status acquire(const broadcast_view& self, const patience& limits) {
   if (lock_try_fast(self.state->lock)) return KITH_OK;
@@ -71,17 +67,19 @@ bool find_frame(const broadcast_view& self, uint64_t head, uint64_t wanted, uint
 struct slowest {
   uint64_t position;  // `head`: nobody is slow
   identity who;
+  uint32_t readers;  // in all
 };
 
 slowest find_slowest(const broadcast_view& self, uint64_t head) {
-  slowest found{head, {}};
+  slowest found{head, {}, 0};
   for (uint32_t i = 0; i < self.seat_count; ++i) {
     const broadcast_seat& seat = self.seats[i];
     const identity who{relaxed(seat.process)};
     if (who.nobody()) continue;
     // Acquire, with the release of the reader: it has read what lies before it.
     const uint64_t position = seat.position.load(std::memory_order_acquire);
-    if (is_before(position, found.position)) found = {position, who};
+    ++found.readers;
+    if (is_before(position, found.position)) found = {position, who, found.readers};
   }
   return found;
 }
@@ -118,7 +116,8 @@ class writer {
   const patience& limits_;
   const uint64_t size_;
   broadcast_room room_{};
-  identity laggard_;
+  watched laggards_;
+  uint64_t wanted_ = 0;  // where all seats must be for it to be worth while to come
 };
 
 // More than is needed: an eighth of the ring, so that it need not be done for each message, and the word that all readers look at
@@ -139,7 +138,10 @@ kith_status writer::ask_the_seats(uint64_t end) {
   std::atomic_thread_fence(
       std::memory_order_seq_cst);  // pairs with the one in sit_down (broadcast_reader.cpp)
   const slowest last = find_slowest(self_, tail);
-  laggard_ = last.who;
+  // No wake comes of one that dies, and another one may be last by then.
+  laggards_ = {last.who, last.readers > 1};
+  const uint64_t needed = end - self_.ring.size, better = room_.head - self_.ring.size + self_.ring.size / 4;
+  wanted_ = is_before(needed, better) ? better : needed;
   const uint64_t granted = relaxed(self_.state->granted);
   if (is_before(granted, last.position) && room_.head - last.position <= self_.ring.size)
     set(self_.state->granted, last.position);
@@ -174,33 +176,12 @@ kith_status writer::take_room() {
 kith_status writer::wait_for_room() {
   return broadcast_keep_trying(
       self_, self_.state->writers, limits_, [&] { return take_room(); },
-      [&] { return broadcast_ready(self_, KITH_WAIT_WRITE) != 0; }, [&] { return laggard_; },
-      [&] { clear_seats_of_the_dead(self_, relaxed(self_.state->tail)); });
+      [&] { return broadcast_ready(self_, KITH_WAIT_WRITE) != 0; }, [&] { return laggards_; },
+      [&] { clear_seats_of_the_dead(self_, relaxed(self_.state->tail)); },
+      [&] { set(self_.state->wanted, wanted_); });
 }
 
 // ---- publishing --------------------------------------------------------------------------------------------------------------------
-
-// Word by word, as a reader that is being overtaken may read them.
-void copy_in(const broadcast_view& self, uint64_t position, const void* data, uint64_t size) {
-  std::atomic<uint64_t>* to = &broadcast_word(self, position, 0);
-  const unsigned char* from = static_cast<const unsigned char*>(data);
-  uint64_t word = 0;
-  const auto one = [&](uint64_t index) {
-    std::memcpy(&word, from + index * sizeof word, sizeof word);
-    set(to[index], word);
-  };
-  for (; size >= 4 * sizeof word; size -= 4 * sizeof word, from += 4 * sizeof word, to += 4) {
-    one(0), one(1), one(2), one(3);
-  }
-  for (; size >= sizeof word; size -= sizeof word, from += sizeof word) {
-    one(0);
-    ++to;
-  }
-  if (size == 0) return;
-  word = 0;
-  std::memcpy(&word, from, static_cast<size_t>(size));
-  set(*to, word);
-}
 
 // All but the bytes.
 void finish(const broadcast_view& self, const broadcast_room& room, uint64_t size) {
@@ -214,28 +195,56 @@ void finish(const broadcast_view& self, const broadcast_room& room, uint64_t siz
   self.state->head.store(end, std::memory_order_release);  // pairs with the acquires of the readers
 }
 
-void tell_readers(const broadcast_view& self) {
-  platform::light_fence();  // pairs with the heavy one in broadcast_keep_trying
+void wake_and_ring(const broadcast_view& self) {
   if (relaxed(self.state->readers) != 0) broadcast_wake(self, self.state->readers);
-  tell_pollers(self.state->poll_readers, self.bells);
+  if (relaxed(self.state->poll_readers) != 0) ring_pollers(self.state->poll_readers, self.bells);
+}
+
+void tell_readers(const broadcast_view& self) {
+  if (broadcast_readers_wait(self)) wake_and_ring(self);
+}
+
+void copy_in(const broadcast_view& self, const broadcast_room& room, const void* data, uint64_t size) {
+  broadcast_copy_in(&broadcast_word(self, room.begin + size_of_header, 0), data, size);
+}
+
+// Behind the message that was just published, inside the bias. The next frame begins there, so it may be the mark of its piece.
+void find_run(broadcast_writing& writing, const broadcast_room& done, uint64_t size) {
+  const broadcast_view& self = writing.view;
+  const uint64_t position = done.begin + broadcast_bytes_of(size), piece = self.ring.size / mark_count;
+  const uint64_t used = position - relaxed(self.seats == nullptr ? self.state->tail : self.state->granted);
+  // A piece ends where the ring does, or before.
+  const uint64_t left = piece - (position & (piece - 1)),
+                 room = used > self.ring.size ? 0 : self.ring.size - used;
+  note_frame(self, position);
+  writing.run = {position, position + (left < room ? left : room), done.number + 1};
+}
+
+kith_status publish_inside(broadcast_writing& writing, const void* data, uint64_t size) {
+  const broadcast_view& self = writing.view;
+  if (size > broadcast_largest_message(self.ring.size)) return KITH_E_TOO_LARGE;
+  const patience none;
+  writer one(self, size, none);
+  const kith_status status = one.find_room();
+  if (status != KITH_OK) return status;
+  copy_in(self, one.room(), data, size);
+  finish(self, one.room(), size);
+  find_run(writing, one.room(), size);
+  tell_readers(self);
+  return KITH_OK;
 }
 
 }  // namespace
 
-kith_status broadcast_publish_fast(const broadcast_view& self, const void* data, uint64_t size) {
-  if (size > broadcast_largest_message(self.ring.size)) return KITH_E_TOO_LARGE;
-  const shared_bias bias = bias_of(self);
-  const uint32_t desk = bias.enter();
-  if (desk == shared_bias::no_desk) return KITH_E_BUSY;
-  const patience none;
-  writer one(self, size, none);
-  const kith_status status = one.find_room();
-  if (status == KITH_OK) {
-    copy_in(self, one.room().begin + size_of_header, data, size);
-    finish(self, one.room(), size);
-    tell_readers(self);
-  }
-  bias.leave(desk);
+void broadcast_tell_readers_and_leave(const broadcast_view& self, uint32_t desk) {
+  wake_and_ring(self);
+  bias_of(self).leave(desk);
+}
+
+kith_status broadcast_publish_and_leave(broadcast_writing& writing, uint32_t desk, const void* data,
+                                        uint64_t size) {
+  const kith_status status = publish_inside(writing, data, size);
+  bias_of(writing.view).leave(desk);
   return status;
 }
 
@@ -244,7 +253,7 @@ kith_status broadcast_publish(const broadcast_view& self, const void* data, uint
   if (size > broadcast_largest_message(self.ring.size)) return KITH_E_TOO_LARGE;
   writer one(self, size, limits);
   if (const kith_status status = one.wait_for_room(); status != KITH_OK) return status;
-  copy_in(self, one.room().begin + size_of_header, data, size);
+  copy_in(self, one.room(), data, size);
   finish(self, one.room(), size);
   bias_of(self).end_turn();
   release_lock(self);

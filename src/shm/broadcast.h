@@ -20,6 +20,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <cstring>
 
 #include "../platform.h"
 #include "byte_ring.h"
@@ -46,7 +47,8 @@ struct broadcast_state {
   std::atomic<uint64_t> shut;          // 1: nothing can be published any more
   std::atomic<uint64_t> poll_readers;  // who waits on bells for a message: see poll_flag.h
   std::atomic<uint64_t> poll_writers;  // the same, for room
-  uint64_t flag_line[3];
+  std::atomic<uint64_t> wanted;        // who sleeps on `writers` waits until all seats are here
+  uint64_t flag_line[2];
 
   // Of each sixteenth of the ring: the first frame that begins there. Guarded by the lock.
   std::atomic<uint64_t> marks[16];
@@ -91,6 +93,8 @@ struct broadcast_view {
   bias_threads* threads = nullptr;         // of this handle; for those who write
 };
 
+inline shared_bias bias_of(const broadcast_view& self) { return {self.state->bias, *self.threads}; }
+
 // ---- writing: broadcast.cpp ----------------------------------------------------------------------------------------------------------
 
 // Room for a message, for the one who holds the lock.
@@ -101,16 +105,27 @@ struct broadcast_room {
   uint64_t number;  // of the message
 };
 
+// For the shortest way of publishing: where messages may be written one after another without a look at anything but `head`. All of them
+// lie in one piece, before `until` with the header behind them, there is room, and their sixteenth of the ring has its mark. Nothing that
+// others do makes less of it, as long as `head` stands at `position`: `tail` and `granted` only grow. Guarded by the lock, or the
+// bias.
+struct broadcast_run {
+  uint64_t position = 0;
+  uint64_t until = 0;
+  uint64_t number = 0;  // of the message that begins at the position
+};
+
 // What a handle of a process that publishes has beside the segment.
 struct broadcast_writing {
   broadcast_view view;
+  broadcast_run run;
   bias_threads threads;
   std::atomic<uint64_t> reserved_by{0};  // the thread that has reserved room; 0: none
   broadcast_room room{};                 // that thread's
 };
 
 // Without waiting for anybody, if this thread is the writers' favourite. KITH_E_BUSY: it is not, or there is no room now.
-kith_status broadcast_publish_fast(const broadcast_view& self, const void* data, uint64_t size);
+kith_status broadcast_publish_fast(broadcast_writing& writing, const void* data, uint64_t size);
 kith_status broadcast_publish(const broadcast_view& self, const void* data, uint64_t size,
                               const patience& limits);
 // KITH_OK: the calling thread holds the lock, until it commits or aborts.
@@ -133,6 +148,8 @@ struct broadcast_reader {
   uint64_t position = 0;  // of the frame that it reads next
   uint64_t number = 0;    // of the message that it has not seen yet
   uint64_t seen = 0;      // `head`, when it was last looked at
+  uint64_t straight =
+      0;  // for the shortest way of reading: in so many bytes from the position on there are frames, and none wraps
   uint32_t seat = no_seat;
 };
 
@@ -154,9 +171,11 @@ struct broadcast_item {
   uint64_t missed;
 };
 
-// A message that is known to be there, none was missed before, and no writer may overwrite: by straight code. KITH_E_BUSY: it is not so, or the
-// message does not fit.
-kith_status broadcast_take_fast(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item);
+// A little message, when none was missed before it, and it was not overwritten meanwhile. false: another way must do it.
+bool broadcast_take_little(const broadcast_view& self, broadcast_reader& reader, void* buffer,
+                           uint64_t capacity, size_t& out_size);
+// After a message was taken in another way: those that were published with it may be taken by that one.
+void broadcast_find_straight(const broadcast_view& self, broadcast_reader& reader);
 // KITH_E_BUSY: there is none now.
 kith_status broadcast_take(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item);
 kith_status broadcast_look(const broadcast_view& self, broadcast_reader& reader, broadcast_message& out);
@@ -226,6 +245,138 @@ inline bool broadcast_frame_at(const broadcast_view& self, uint64_t head, uint64
 // Whether a lies before b. Positions are counted for ever.
 inline bool is_before(uint64_t a, uint64_t b) { return static_cast<int64_t>(a - b) < 0; }
 
+// Whether what was read from that position on was not being overwritten. Acquire, with the release fence in writer::raise_tail.
+inline bool broadcast_was_intact(const broadcast_view& self, uint64_t position) {
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return !is_before(position, self.state->tail.load(std::memory_order_relaxed));
+}
+
+// ---- the shortest ways --------------------------------------------------------------------------------------------------------------------
+
+// Of the ring, one by one and relaxed: others may write there while we read, or read while we write.
+inline void broadcast_copy_in(std::atomic<uint64_t>* to, const void* data, uint64_t size) {
+  const unsigned char* from = static_cast<const unsigned char*>(data);
+  const auto one = [&](uint64_t index) {
+    uint64_t word = 0;
+    std::memcpy(&word, from + index * sizeof word, sizeof word);
+    to[index].store(word, std::memory_order_relaxed);
+  };
+  for (; size >= 4 * sizeof(uint64_t); size -= 4 * sizeof(uint64_t), from += 4 * sizeof(uint64_t), to += 4) {
+    one(0), one(1), one(2), one(3);
+  }
+  for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t), from += sizeof(uint64_t)) {
+    one(0);
+    ++to;
+  }
+  if (size == 0) return;
+  uint64_t word = 0;
+  std::memcpy(&word, from, static_cast<size_t>(size));
+  to->store(word, std::memory_order_relaxed);
+}
+
+inline void broadcast_copy_out(const std::atomic<uint64_t>* from, void* data, uint64_t size) {
+  unsigned char* to = static_cast<unsigned char*>(data);
+  const auto one = [&](uint64_t index) {
+    const uint64_t word = from[index].load(std::memory_order_relaxed);
+    std::memcpy(to + index * sizeof word, &word, sizeof word);
+  };
+  for (; size >= 4 * sizeof(uint64_t); size -= 4 * sizeof(uint64_t), to += 4 * sizeof(uint64_t), from += 4) {
+    one(0), one(1), one(2), one(3);
+  }
+  for (; size >= sizeof(uint64_t); size -= sizeof(uint64_t), to += sizeof(uint64_t)) {
+    one(0);
+    ++from;
+  }
+  if (size == 0) return;
+  const uint64_t word = from->load(std::memory_order_relaxed);
+  std::memcpy(to, &word, static_cast<size_t>(size));
+}
+
+// Inside the bias: publishes a little message, as `finish` in broadcast.cpp does, but for what the run spares. false: another way must do it.
+inline bool broadcast_publish_little(broadcast_writing& writing, const void* data, uint64_t size) {
+  const broadcast_view& self = writing.view;
+  broadcast_run& run = writing.run;
+  const uint64_t bytes = broadcast_bytes_of(size), end = run.position + bytes;
+  if (size > most_of_a_little || end + ring_alignment > run.until) return false;
+  // Relaxed, both: by the lock or the bias, what the last writer did comes before. Another one may have gone on from our position.
+  if (self.state->head.load(std::memory_order_relaxed) != run.position ||
+      self.state->shut.load(std::memory_order_relaxed) != 0)
+    return false;
+  std::atomic<uint64_t>* const words = &broadcast_word(self, run.position, 0);
+  broadcast_copy_in(words + ring_alignment / sizeof(uint64_t), data, size);
+  words[0].store(size, std::memory_order_relaxed);
+  words[1].store(run.number, std::memory_order_relaxed);
+  words[bytes / sizeof(uint64_t) + 1].store(run.number + 1, std::memory_order_relaxed);
+  run.position = end;
+  ++run.number;
+  self.state->head.store(end, std::memory_order_release);  // pairs with the acquires of the readers
+  return true;
+}
+
+// After a message was published: whether anybody must be told of it.
+inline bool broadcast_readers_wait(const broadcast_view& self) {
+  platform::light_fence();  // pairs with the heavy ones of who sleeps, and of who raises a poll flag
+  return (self.state->readers.load(std::memory_order_relaxed) |
+          self.state->poll_readers.load(std::memory_order_relaxed)) != 0;
+}
+
+// The rest of a call, inside the bias at that desk.
+void broadcast_tell_readers_and_leave(const broadcast_view& self, uint32_t desk);
+kith_status broadcast_publish_and_leave(broadcast_writing& writing, uint32_t desk, const void* data,
+                                        uint64_t size);
+
+inline kith_status broadcast_publish_fast(broadcast_writing& writing, const void* data, uint64_t size) {
+  const shared_bias bias = bias_of(writing.view);
+  const uint32_t desk = bias.enter();
+  if (desk == shared_bias::no_desk) [[unlikely]]
+    return KITH_E_BUSY;
+  if (!broadcast_publish_little(writing, data, size)) [[unlikely]]
+    return broadcast_publish_and_leave(writing, desk, data, size);
+  if (broadcast_readers_wait(writing.view)) [[unlikely]] {
+    broadcast_tell_readers_and_leave(writing.view, desk);
+    return KITH_OK;
+  }
+  bias.leave(desk);
+  return KITH_OK;
+}
+
+// `before`: where the seat was.
+void broadcast_tell_writers(const broadcast_view& self, const broadcast_reader& reader, uint64_t before);
+
+// With a seat: from now on writers may overwrite what lies before the position.
+inline void broadcast_give_back(const broadcast_view& self, const broadcast_reader& reader, uint64_t before) {
+  // Release, with the acquire in find_slowest (broadcast.cpp): we have read it.
+  self.seats[reader.seat].position.store(reader.position, std::memory_order_release);
+  platform::light_fence();  // pairs with the heavy ones of who sleeps, and of who raises a poll flag
+  const uint64_t flags = self.state->writers.load(std::memory_order_relaxed) |
+                         self.state->poll_writers.load(std::memory_order_relaxed);
+  if (flags != 0) [[unlikely]]
+    broadcast_tell_writers(self, reader, before);
+}
+
+inline bool broadcast_take_little(const broadcast_view& self, broadcast_reader& reader, void* buffer,
+                                  uint64_t capacity, size_t& out_size) {
+  const uint64_t position = reader.position;
+  if (reader.straight == 0) return false;  // a writer may be writing there, or it is no position
+  const std::atomic<uint64_t>* const words = &broadcast_word(self, position, 0);
+  // Each once, into a local.
+  const uint64_t size = words[0].load(std::memory_order_relaxed);
+  const uint64_t number = words[1].load(std::memory_order_relaxed);
+  if (size > most_of_a_little || size > capacity || number != reader.number) return false;
+  const uint64_t bytes = broadcast_bytes_of(size);
+  if (bytes > reader.straight) return false;
+  broadcast_copy_out(words + ring_alignment / sizeof(uint64_t), buffer, size);
+  if (reader.seat == no_seat && !broadcast_was_intact(self, position)) return false;
+  reader.position = position + bytes;
+  reader.straight -= bytes;
+  reader.number = number + 1;
+  out_size = static_cast<size_t>(size);
+  if (reader.seat != no_seat) broadcast_give_back(self, reader, position);
+  return true;
+}
+
+// ---- waiting ------------------------------------------------------------------------------------------------------------------------------
+
 // Wakes all that sleep on a flag: each of them has something to look at.
 inline void broadcast_wake(const broadcast_view& self, std::atomic<uint64_t>& flag) {
   flag.store(0);
@@ -233,29 +384,30 @@ inline void broadcast_wake(const broadcast_view& self, std::atomic<uint64_t>& fl
 }
 
 // Tries until it succeeds or must stop. `attempt()` answers KITH_E_BUSY for "not now", `possible()` tells those who spin that it is time to
-// try, and `whom()` is who is waited for, or nobody; `look_around()` comes before an attempt when it may be that he is dead. Sleepers are all
-// woken together, so whoever goes owes the others nothing.
-template <class Attempt, class Possible, class Whom, class LookAround>
+// try, and `whom()` says whose death matters, if anybody's; `look_around()` comes before an attempt when it may be that one is dead, and `say()` before the flag
+// is raised. Sleepers are all woken together, so whoever goes owes the others nothing.
+template <class Attempt, class Possible, class Whom, class LookAround, class Say>
 kith_status broadcast_keep_trying(const broadcast_view& self, std::atomic<uint64_t>& flag,
                                   const patience& limits, Attempt attempt, Possible possible, Whom whom,
-                                  LookAround look_around) {
+                                  LookAround look_around, Say say) {
   kith_status status = attempt();
   if (status != KITH_E_BUSY) return status;
   if (limits.spin_for(possible, pace::rare)) status = attempt();
   waiter waiting(limits);
   while (status == KITH_E_BUSY) {
     const uint64_t now = platform::clock_now();
-    if (passed(limits.until, now) && !whom().nobody() && waiting.should_look_around_when_polling(now)) {
+    if (passed(limits.until, now) && !whom().one.nobody() && waiting.should_look_around_when_polling(now)) {
       look_around();
       status = attempt();
       if (status != KITH_E_BUSY) break;
     }
     if (const kith_status stop = waiting.must_stop(now); stop != KITH_OK) return stop;
+    say();
     flag.store(1, std::memory_order_relaxed);
     platform::heavy_fence();  // pairs with the light one of who changes something
     status = attempt();
     if (status != KITH_E_BUSY) break;
-    waiting.sleep(*self.waiting, flag, 1, {whom()}, now);
+    waiting.sleep(*self.waiting, flag, 1, whom(), now);
     if (waiting.should_look_around()) look_around();
     status = attempt();
   }

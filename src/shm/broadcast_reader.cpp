@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <cstring>
-
 #include "broadcast.h"
 
 namespace kith::shm {
@@ -13,15 +11,9 @@ uint64_t acquired(const std::atomic<uint64_t>& word) { return word.load(std::mem
 // No honest writer is so fast that one who looks so often never finds anything in peace.
 constexpr int most_tries = 100;
 
-// Whether what was read from that position on was not being overwritten. Acquire, with the release fence in writer::raise_tail.
-bool was_intact(const broadcast_view& self, uint64_t position) {
-  std::atomic_thread_fence(std::memory_order_acquire);
-  return !is_before(position, relaxed(self.state->tail));
-}
-
 // One with a seat is never overtaken.
 bool is_intact(const broadcast_view& self, const broadcast_reader& reader, uint64_t position) {
-  return reader.seat != no_seat || was_intact(self, position);
+  return reader.seat != no_seat || broadcast_was_intact(self, position);
 }
 
 // `head`, and the number of the message that will be there.
@@ -30,7 +22,7 @@ bool find_end(const broadcast_view& self, uint64_t& head, uint64_t& number) {
     head = acquired(self.state->head);
     if (head % ring_alignment != 0) return false;
     number = relaxed(broadcast_number(self, head));
-    if (was_intact(self, head)) return true;
+    if (broadcast_was_intact(self, head)) return true;
   }
   return false;
 }
@@ -58,6 +50,12 @@ uint32_t claim_seat(const broadcast_view& self) {
   return no_seat;
 }
 
+void seats_have_changed(const broadcast_view& self) {
+  platform::light_fence();  // pairs with the heavy ones of who waits for room
+  if (relaxed(self.state->writers) != 0) broadcast_wake(self, self.state->writers);
+  if (relaxed(self.state->poll_writers) != 0) ring_pollers(self.state->poll_writers, self.bells);
+}
+
 // At the oldest message that no writer is about to overwrite.
 bool sit_down(const broadcast_view& self, broadcast_seat& seat, uint64_t& position) {
   for (int i = 0; i < most_tries; ++i) {
@@ -69,18 +67,22 @@ bool sit_down(const broadcast_view& self, broadcast_seat& seat, uint64_t& positi
   return false;
 }
 
+// Of those that arrive while the writer sleeps, the last one sees all others: each has said where it is, then looks, with a full fence between.
+// And those that had arrived before it slept: who did not see its flag was there before its heavy fence, and we, whom it did not see, came after
+// that.
+bool all_are_at(const broadcast_view& self, uint64_t wanted) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  for (uint32_t i = 0; i < self.seat_count; ++i) {
+    const broadcast_seat& seat = self.seats[i];
+    if (relaxed(seat.process) != 0 && is_before(relaxed(seat.position), wanted)) return false;
+  }
+  return true;
+}
+
 void move_on(const broadcast_view& self, broadcast_reader& reader, uint64_t position) {
   reader.position = position;
   if (reader.seat == no_seat) return;
-  // Release: we have read what lies before it, and a writer may now overwrite it.
-  self.seats[reader.seat].position.store(position, std::memory_order_release);
-  platform::light_fence();  // pairs with the heavy ones of who waits for room
-  // Told when it is worth while to come: not for each message that a full ring loses.
-  const uint64_t unread = reader.seen - position;
-  if (unread <= self.ring.size - self.ring.size / 4 && relaxed(self.state->writers) != 0)
-    broadcast_wake(self, self.state->writers);
-  if (unread <= self.ring.size / 2 && relaxed(self.state->poll_writers) != 0)
-    ring_pollers(self.state->poll_writers, self.bells);
+  broadcast_give_back(self, reader, relaxed(self.seats[reader.seat].position));
 }
 
 // ---- where to begin --------------------------------------------------------------------------------------------------------------
@@ -169,32 +171,12 @@ kith_status look_to_the_end(const broadcast_view& self, broadcast_reader& reader
   return status == KITH_E_BUSY ? KITH_E_CLOSED : status;
 }
 
-void copy_out(const broadcast_view& self, uint64_t position, void* data, uint64_t size) {
-  const std::atomic<uint64_t>* from = &broadcast_word(self, position, 0);
-  unsigned char* to = static_cast<unsigned char*>(data);
-  uint64_t word = 0;
-  const auto one = [&](uint64_t index) {
-    word = relaxed(from[index]);
-    std::memcpy(to + index * sizeof word, &word, sizeof word);
-  };
-  for (; size >= 4 * sizeof word; size -= 4 * sizeof word, to += 4 * sizeof word, from += 4) {
-    one(0), one(1), one(2), one(3);
-  }
-  for (; size >= sizeof word; size -= sizeof word, to += sizeof word) {
-    one(0);
-    ++from;
-  }
-  if (size == 0) return;
-  word = relaxed(*from);
-  std::memcpy(to, &word, static_cast<size_t>(size));
-}
-
 template <class Attempt>
 kith_status wait_for_message(const broadcast_view& self, broadcast_reader& reader, const patience& limits,
                              Attempt attempt) {
   return broadcast_keep_trying(
       self, self.state->readers, limits, attempt, [&] { return broadcast_has_more(self, reader); },
-      [] { return identity{}; }, [] {});
+      [] { return watched{}; }, [] {}, [] {});
 }
 
 }  // namespace
@@ -217,6 +199,8 @@ kith_status broadcast_join(const broadcast_view& self, uint64_t history, broadca
     return status;
   }
   move_on(self, made, made.position);
+  // Until it sat down it looked like one who lags far behind.
+  if (self.seats != nullptr) seats_have_changed(self);
   out = made;
   return KITH_OK;
 }
@@ -228,22 +212,26 @@ void broadcast_leave(const broadcast_view& self, broadcast_reader& reader) {
   uint64_t me = platform::self().bits;
   reader.seat = no_seat;
   if (!process.compare_exchange_strong(me, 0, std::memory_order_release, std::memory_order_relaxed)) return;
-  platform::light_fence();  // pairs with the heavy ones of who waits for room
-  if (relaxed(self.state->writers) != 0) broadcast_wake(self, self.state->writers);
-  if (relaxed(self.state->poll_writers) != 0) ring_pollers(self.state->poll_writers, self.bells);
+  seats_have_changed(self);
 }
 
-kith_status broadcast_take_fast(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item) {
-  if (reader.seat == no_seat || reader.position == reader.seen) return KITH_E_BUSY;
-  broadcast_frame frame{};
-  if (!broadcast_frame_at(self, reader.seen, reader.position, frame) || frame.is_empty ||
-      frame.number != reader.number || frame.size > item.capacity)
-    return KITH_E_BUSY;
-  item.size = frame.size;
-  copy_out(self, reader.position + ring_alignment, item.buffer, frame.size);
-  ++reader.number;
-  move_on(self, reader, reader.position + frame.bytes);
-  return KITH_OK;
+// Who sleeps is woken when all readers are where he wants them, by the last of them that comes there.
+void broadcast_tell_writers(const broadcast_view& self, const broadcast_reader& reader, uint64_t before) {
+  if (relaxed(self.state->writers) != 0) {
+    const uint64_t wanted = relaxed(self.state->wanted);
+    const bool arrives = is_before(before, wanted) && !is_before(reader.position, wanted);
+    if (arrives && all_are_at(self, wanted)) broadcast_wake(self, self.state->writers);
+  }
+  const uint64_t unread = reader.seen - reader.position;
+  if (unread <= self.ring.size / 2 && relaxed(self.state->poll_writers) != 0)
+    ring_pollers(self.state->poll_writers, self.bells);
+}
+
+// `seen` is possible: a message was found before it.
+void broadcast_find_straight(const broadcast_view& self, broadcast_reader& reader) {
+  const uint64_t known = reader.seen - reader.position;
+  const uint64_t left = self.ring.size - (reader.position & (self.ring.size - 1));
+  reader.straight = known < left ? known : left;
 }
 
 kith_status broadcast_take(const broadcast_view& self, broadcast_reader& reader, broadcast_item& item) {
@@ -253,7 +241,7 @@ kith_status broadcast_take(const broadcast_view& self, broadcast_reader& reader,
     if (status != KITH_OK) return status;
     item.size = found.size;
     if (found.size > item.capacity) return KITH_E_TOO_LARGE;
-    copy_out(self, found.begin + ring_alignment, item.buffer, found.size);
+    broadcast_copy_out(&broadcast_word(self, found.begin + ring_alignment, 0), item.buffer, found.size);
     if (!is_intact(self, reader, found.begin)) continue;
     item.missed = found.number - reader.number;
     reader.number = found.number + 1;

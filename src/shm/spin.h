@@ -24,8 +24,12 @@ class spinner {
  public:
   // `most_pauses`: 32 take about a microsecond. `looks`: before the first of them, for who waits for an answer that may come sooner
   // than a pause is over; a thousand take less than a microsecond. Not for a word that the other side must write to while we look.
-  explicit spinner(int most_pauses, int looks = 0) : most_pauses_(most_pauses), looks_(looks) {}
-  spinner() : spinner(64) {}
+  // `longest_yield_ns`: what others used for longer was no help.
+  explicit spinner(int most_pauses, int looks = 0, uint64_t longest_yield_ns = 20'000)
+      : most_pauses_(most_pauses), looks_(looks), longest_yield_ns_(longest_yield_ns) {}
+  spinner() : spinner(usual_pauses) {}
+
+  static constexpr int usual_pauses = 64;
 
   // `ready()` takes what is waited for, if it is there.
   template <class Ready>
@@ -45,7 +49,6 @@ class spinner {
   static constexpr uint32_t waits_between_tries = 64;
   static constexpr int most_yields = 8;
   static constexpr int longest_gap = 32;  // about a microsecond
-  static constexpr uint64_t longest_yield_ns = 20'000;
 
   // How well one way has done.
   struct habit {
@@ -81,7 +84,7 @@ class spinner {
     const uint64_t began = platform::clock_now();
     for (int i = 0; i < most_yields; ++i) {
       platform::yield_cpu();
-      const bool slow = platform::clock_now() - began > longest_yield_ns;
+      const bool slow = platform::clock_now() - began > longest_yield_ns_;
       const bool came = ready();
       if (!came && !slow) continue;
       (void)note(yields_, came && !slow);
@@ -91,6 +94,7 @@ class spinner {
   }
 
   const int most_pauses_, looks_;
+  const uint64_t longest_yield_ns_;
   habit pauses_, yields_;
   std::atomic<uint32_t> waits_{first_wait};
 };

@@ -54,6 +54,7 @@ kith_channel* channel_of_parent = nullptr;
 kith_lock* lock_of_parent = nullptr;
 kith_process* process_of_parent = nullptr;
 kith_array* array_of_parent = nullptr;
+kith_reader* reader_of_parent = nullptr;
 
 int32_t has_no_channel_of_its_parent(const void*, size_t) {
   char buffer[8];
@@ -85,6 +86,28 @@ int32_t uses_the_array_of_its_parent(const void*, size_t) {
   CHILD_NEEDS(kith_lock_acquire(kith_array_lock(array_of_parent), test::generous) == KITH_OK);
   ++static_cast<int32_t*>(kith_array_data(array_of_parent))[1];
   return kith_lock_release(kith_array_lock(array_of_parent));
+}
+
+// With a seat, which its parent keeps.
+int32_t reads_nothing_in_its_parents_place(const void*, size_t) {
+  char text[8];
+  size_t size = 0;
+  for (int i = 0; i < 3; ++i)
+    CHILD_NEEDS(kith_reader_next(reader_of_parent, text, sizeof text, &size, nullptr, 0) == KITH_E_NOT_OWNER);
+  kith_reader_close(reader_of_parent);
+  return 0;
+}
+
+// Without one it is a reader of its own, from where its parent is.
+int32_t reads_from_there_on(const void*, size_t) {
+  for (const char expected : {'b', 'c'}) {
+    char text[8];
+    size_t size = 0;
+    CHILD_NEEDS(kith_reader_next(reader_of_parent, text, sizeof text, &size, nullptr, 0) == KITH_OK);
+    CHILD_NEEDS(size == 1 && text[0] == expected);
+  }
+  kith_reader_close(reader_of_parent);
+  return 0;
 }
 
 int32_t leaves_the_children_of_its_parent_alone(const void*, size_t) {
@@ -273,6 +296,30 @@ TEST_CASE_FIXTURE(nothing_leaks,
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
   CHECK(static_cast<int32_t*>(kith_array_data(array))[0] == 7);
   CHECK(static_cast<int32_t*>(kith_array_data(array))[1] == 1);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a reader that holds writers back is not a forked child's") {
+  for (const uint32_t flags : {uint32_t{0}, uint32_t{KITH_BROADCAST_HOLD}}) {
+    CAPTURE(flags);
+    auto options = test::defaults<kith_broadcast_options>();
+    options.flags = flags;
+    test::owner<kith_broadcast, kith_broadcast_close> broadcast;
+    test::owner<kith_reader, kith_reader_close> reader;
+    REQUIRE_OK(kith_broadcast_create(&options, broadcast.out()));
+    REQUIRE_OK(kith_broadcast_subscribe(broadcast, 0, reader.out()));
+    for (const char* const each : {"a", "b", "c"}) CHECK_OK(kith_broadcast_publish(broadcast, each, 1, 0));
+    char text[8];
+    size_t size = 0;
+    CHECK_OK(kith_reader_next(reader, text, sizeof text, &size, nullptr, 0));  // knows of the others, too
+    reader_of_parent = reader;
+    const test::process child =
+        fork_child(flags == 0 ? reads_from_there_on : reads_nothing_in_its_parents_place);
+    CHECK_EXIT(child, KITH_EXIT_CODE, 0);
+    for (const char expected : {'b', 'c'}) {
+      CHECK_OK(kith_reader_next(reader, text, sizeof text, &size, nullptr, 0));
+      CHECK(text[0] == expected);
+    }
+  }
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a forked child leaves the other children of its parent alone") {
