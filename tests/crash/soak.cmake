@@ -2,7 +2,7 @@
 # The soak (tests/crash/soak.h), once for each way to wait. Together a minute; `kith_soak --minutes N` goes on for longer.
 
 add_library(kith_soak_objects OBJECT crash/soak.cpp crash/soak_objects.cpp crash/soak_parent.cpp crash/soak_report.cpp
-  crash/soak_worker.cpp crash/soak_messages.cpp crash/soak_${KITH_PLATFORM}.cpp)
+  crash/soak_worker.cpp crash/soak_messages.cpp crash/soak_broadcasts.cpp crash/soak_${KITH_PLATFORM}.cpp)
 kith_set_common_flags(kith_soak_objects)
 target_include_directories(kith_soak_objects PRIVATE ${PROJECT_SOURCE_DIR}/include)
 

@@ -146,7 +146,7 @@ bool prepare(parent& all) {
   all.self.me = name_of(1, all.wanted.workers);
   all.self.random = all.wanted.seed;
   all.last_abort_us = now_us();
-  return true;
+  return listen_from_the_beginning(all.self);
 }
 
 // What the OS and its libraries keep open from the first process on is there before handles are counted.
@@ -197,6 +197,7 @@ int main(int argc, char** argv) {
   print_failures(all);
   const bool wrong = all.self.wrong || all.self.notes->failures != 0;
   std::printf("%s\n", wrong ? "soak: FAILED" : "soak: everything held");
+  stop_listening(all.self);
   close_objects(all.self.all);
   return wrong ? 1 : 0;
 }

@@ -39,6 +39,8 @@ enum object_id : uint32_t {
   barrier,
   message_line,  // a channel between each worker and the parent
   item_queue,
+  told_broadcast,  // its readers are told what they missed
+  held_broadcast,  // its readers hold the writers back
   object_count
 };
 extern const char* const object_names[object_count + 1];  // the last one: none yet
@@ -69,6 +71,9 @@ struct ticket_room : room {
   volatile uint64_t since_us;
 };
 
+// The two broadcasts.
+enum news : uint32_t { told, held, news_count };
+
 // What a worker was about when it was killed, where it is unknown afterwards whether it has done it.
 enum doubt : uint32_t {
   no_doubt,
@@ -77,6 +82,8 @@ enum doubt : uint32_t {
   passing_barrier,
   putting_item,
   taking_item,
+  publishing_told,
+  publishing_held,
   doubt_count
 };
 
@@ -103,6 +110,7 @@ struct alignas(64) place {
   std::atomic<uint64_t> messages_given_up;
   std::atomic<uint64_t> items_put;
   std::atomic<uint64_t> items_taken;
+  std::atomic<uint64_t> published[news_count];
   std::atomic<uint64_t> uses[object_count];
   std::atomic<uint64_t> deaths_told[object_count];
   std::atomic<uint64_t> longest_wait_us[object_count];
@@ -139,10 +147,12 @@ struct objects {
   kith_event* manual = nullptr;
   kith_barrier* barrier = nullptr;
   kith_queue* items = nullptr;
+  kith_broadcast* told = nullptr;
+  kith_broadcast* held = nullptr;
   kith_channel* line = nullptr;  // a worker's; its end only
 };
 
-inline constexpr size_t share_count = 15;
+inline constexpr size_t share_count = 17;
 
 bool create_objects(objects& all);
 bool inherit_objects(objects& all);
@@ -175,6 +185,14 @@ struct item_seen {
   uint64_t number = 0;
 };
 
+// Of a broadcast, and what it has seen of each sender.
+struct listener {
+  kith_reader* reader = nullptr;
+  bool from_the_beginning = false;
+  uint64_t got_or_missed = 0;
+  item_seen seen[most_workers + 1];
+};
+
 // A worker, or the parent.
 struct actor {
   objects all;
@@ -185,6 +203,8 @@ struct actor {
   uint64_t permits_taken = 0;
   uint64_t items_made = 0;
   item_seen items_seen[most_workers + 1];
+  uint64_t published[news_count] = {};
+  listener listeners[news_count];
   bool wrong = false;  // an invariant does not hold: mine->failure says which
 };
 
@@ -218,11 +238,25 @@ void leave(actor& self, kith_lock* lock, room& where);
 using turn = void (*)(actor& self);
 extern const turn turns[object_count];
 
+// Not at all, a little, or as long as anybody ever should have to.
+int64_t some_timeout(actor& self);
+// A call that waited: a wait that may be in vain was, or the call succeeded.
+void judge(actor& self, const char* call, kith_status status, int64_t timeout_ms, uint64_t start);
+
 // soak_messages.cpp
+// What the message of that number is made of.
+void write_bytes(unsigned char* bytes, size_t size, uint64_t sender, uint64_t number);
+bool are_bytes_of(const unsigned char* bytes, size_t size, uint64_t sender, uint64_t number);
 void use_line(actor& self);
 void use_items(actor& self);
 kith_status put_item(actor& self, int64_t timeout_ms);
 kith_status take_item(actor& self, int64_t timeout_ms);
+
+// soak_broadcasts.cpp
+bool create_broadcasts(objects& all);
+void use_told(actor& self);
+void use_held(actor& self);
+void stop_listening(actor& self);
 
 // What the parent does with the queue and the ticket office, too.
 void repair_queue(actor& self);

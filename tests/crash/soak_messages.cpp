@@ -21,6 +21,8 @@ uint64_t up_to(actor& self, uint64_t bound) { return next_random(self.random) % 
 
 unsigned long long shown(uint64_t number) { return number; }
 
+}  // namespace
+
 // ---- bytes -------------------------------------------------------------------------------------------------------------------
 
 // What the message of that number is made of. The sender is the name of a worker; its messages differ from those to it.
@@ -37,6 +39,8 @@ bool are_bytes_of(const unsigned char* bytes, size_t size, uint64_t sender, uint
   write_bytes(expected, size, sender, number);
   return std::memcmp(bytes, expected, size) == 0;
 }
+
+namespace {
 
 // Nothing, little, or up to three times what the ring holds.
 size_t some_size(actor& self) {
@@ -87,6 +91,8 @@ kith_status receive_next(actor& self, const line_side& side, int64_t timeout_ms)
   return status;
 }
 
+}  // namespace
+
 int64_t some_timeout(actor& self) {
   const uint64_t kind = up_to(self, 8);
   if (kind == 0) return 0;
@@ -101,8 +107,6 @@ void judge(actor& self, const char* call, kith_status status, int64_t timeout_ms
   if (timeout_ms == longest_wait_ms)
     fail(self, "%s waited for %lld ms in vain", call, static_cast<long long>(timeout_ms));
 }
-
-}  // namespace
 
 void use_line(actor& self) {
   const line_side side = side_of_worker(self);

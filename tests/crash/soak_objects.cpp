@@ -8,9 +8,9 @@
 namespace soak {
 
 const char* const object_names[object_count + 1] = {
-    "lock",    "recursive lock",     "lock of an array", "semaphore",    "signal semaphore",
-    "queue",   "ticket (condition)", "auto-reset event", "manual event", "barrier",
-    "channel", "items (queue)",      "nothing yet"};
+    "lock",    "recursive lock",     "lock of an array", "semaphore",         "signal semaphore",
+    "queue",   "ticket (condition)", "auto-reset event", "manual event",      "barrier",
+    "channel", "items (queue)",      "broadcast",        "holding broadcast", "nothing yet"};
 
 const char* const operation_names[operation_count] = {
     "starting", "acquire", "acquire again", "release",     "mark consistent", "wait",          "notify",
@@ -66,7 +66,8 @@ bool create_objects(objects& all) {
          create_semaphores(all) && create_conditions(all) &&
          kith_event_create(&auto_reset, &all.auto_reset) == KITH_OK &&
          kith_event_create(nullptr, &all.manual) == KITH_OK &&
-         kith_barrier_create(barrier_parties, nullptr, &all.barrier) == KITH_OK && create_items(all);
+         kith_barrier_create(barrier_parties, nullptr, &all.barrier) == KITH_OK && create_items(all) &&
+         create_broadcasts(all);
 }
 
 bool inherit_objects(objects& all) {
@@ -85,6 +86,8 @@ bool inherit_objects(objects& all) {
          kith_event_inherit("manual", &all.manual) == KITH_OK &&
          kith_barrier_inherit("barrier", &all.barrier) == KITH_OK &&
          kith_queue_inherit("items", &all.items) == KITH_OK &&
+         kith_broadcast_inherit("told", &all.told) == KITH_OK &&
+         kith_broadcast_inherit("held", &all.held) == KITH_OK &&
          kith_channel_inherit("line", &all.line) == KITH_OK;
 }
 
@@ -103,7 +106,9 @@ void list_shares(const objects& all, kith_share* shares) {
                                           {"auto-reset", all.auto_reset},
                                           {"manual", all.manual},
                                           {"barrier", all.barrier},
-                                          {"items", all.items}};
+                                          {"items", all.items},
+                                          {"told", all.told},
+                                          {"held", all.held}};
   for (size_t i = 0; i < share_count; ++i) shares[i] = listed[i];
 }
 
@@ -122,6 +127,8 @@ void close_objects(objects& all) {
   kith_event_close(all.manual);
   kith_barrier_close(all.barrier);
   kith_queue_close(all.items);
+  kith_broadcast_close(all.told);
+  kith_broadcast_close(all.held);
   kith_channel_close(all.line);
   kith_memory_close(all.memory);
   all = {};

@@ -217,6 +217,7 @@ void feed(parent& all) {
   feed_barrier(all);
   feed_tickets(all);
   feed_items(all);
+  feed_broadcasts(all);
   for (uint32_t at = 0; at < all.wanted.workers && !all.self.wrong; ++at)
     if (all.workers[at].process != nullptr) feed_line(all, at);
 }

@@ -69,6 +69,12 @@ void finish_line(parent& all, uint32_t at, bool killed);
 void feed_items(parent& all);
 void check_items(parent& all);
 
+// ---- soak_broadcasts.cpp -------------------------------------------------------------------------------------------------------
+
+bool listen_from_the_beginning(actor& self);
+void feed_broadcasts(parent& all);
+void check_broadcasts(parent& all);
+
 // ---- soak_report.cpp -----------------------------------------------------------------------------------------------------------
 
 void check_at_the_end(parent& all);

@@ -122,6 +122,7 @@ void check_at_the_end(parent& all) {
   check_barrier(all);
   check_events(all);
   check_items(all);
+  check_broadcasts(all);
   check_deaths(all);
 }
 
@@ -157,6 +158,8 @@ void print_table(const parent& all) {
               shown(sum_of(all, &place::tickets_taken)));
   std::printf("messages: %llu received by either side, %llu given up; items: %llu\n", shown(done.messages),
               shown(sum_of(all, &place::messages_given_up)), shown(sum_of(all, &place::items_taken)));
+  std::printf("broadcasts: %llu and %llu messages\n", shown(kith_broadcast_count(all.self.all.told)),
+              shown(kith_broadcast_count(all.self.all.held)));
   std::printf("seconds: %llu, seed: %llu, at a time: %u workers\n",
               shown((now_us() - all.began_us) / 1'000'000), shown(all.wanted.seed), all.wanted.workers);
 }

@@ -11,13 +11,6 @@ namespace {
 uint64_t up_to(actor& self, uint64_t bound) { return next_random(self.random) % bound; }
 bool one_in(actor& self, uint64_t bound) { return up_to(self, bound) == 0; }
 
-// Not at all, a little, or as long as anybody ever should have to.
-int64_t some_timeout(actor& self) {
-  const uint64_t kind = up_to(self, 8);
-  if (kind == 0) return 0;
-  return kind == 1 ? static_cast<int64_t>(1 + up_to(self, 20)) : longest_wait_ms;
-}
-
 // Stays where it is for a while, so that it is killed there often.
 void linger(actor& self) {
   const uint64_t kind = up_to(self, 12);
@@ -402,16 +395,16 @@ void use_barrier(actor& self) {
 
 }  // namespace
 
-const turn turns[object_count] = {use_plain_lock,   use_recursive_lock, use_array_lock, use_permit,
-                                  use_signals,      use_queue,          use_tickets,    use_auto_event,
-                                  use_manual_event, use_barrier,        use_line,       use_items};
+const turn turns[object_count] = {
+    use_plain_lock, use_recursive_lock, use_array_lock, use_permit, use_signals, use_queue, use_tickets,
+    use_auto_event, use_manual_event,   use_barrier,    use_line,   use_items,   use_told,  use_held};
 
 // ---- the worker --------------------------------------------------------------------------------------------------------------
 
 namespace {
 
 // So many of one kind in a row: few where one waits for the parent, many where there is contention for microseconds.
-constexpr uint64_t most_turns[object_count] = {400, 400, 400, 400, 400, 100, 2, 10, 4, 50, 60, 200};
+constexpr uint64_t most_turns[object_count] = {400, 400, 400, 400, 400, 100, 2, 10, 4, 50, 60, 200, 200, 200};
 
 bool goes_on(const actor& self) { return self.notes->stop == 0 && !self.wrong; }
 
@@ -436,6 +429,7 @@ int32_t work(const void* argument, size_t size) {
   }
   // What a worker that fails still holds looks to the others like what a killed one held.
   if (self.wrong) self.mine->doomed = self.me;
+  stop_listening(self);
   close_objects(self.all);
   return self.wrong ? 1 : 0;
 }
