@@ -246,7 +246,7 @@ shm::segment* boot_find() {
 
 const char* boot_own_name() { return boot_find() == nullptr ? "" : at(state().own_name); }
 
-void boot_adopt(const boot_segment& boot) {
+KITH_IN_FORKED_CHILD void boot_adopt(const boot_segment& boot) {
   forked = &boot;
   parent_forget();
 }
@@ -296,8 +296,10 @@ kith_status share_claim(const char* name, shm::segment_kind kind, claimed_share&
   return KITH_E_NOT_FOUND;
 }
 
+// Without writing to any page of a forked child.
+KITH_IN_FORKED_CHILD bool shares_may_be_left() { return forked == nullptr || !forked->passed.empty(); }
+
 kith_status share_claim_left_over(shm::segment_kind kind, claimed_share& out) {
-  if (forked != nullptr && forked->passed.empty()) return KITH_E_NOT_FOUND;  // without writing to any page
   (void)boot_run();
   if (!present || claims->empty()) return KITH_E_NOT_FOUND;  // without the mutex: most functions end so
   library_guard guard;

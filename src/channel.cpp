@@ -275,11 +275,8 @@ void channel_end_move(channel_object& self, bool moved) {
   let_go_of_locks(self);
 }
 
-void channel_close_all() {
-  handle_for_each(
-      object_kind::channel, [](void* handle, object&, void*) { handle_close(handle, object_kind::channel); },
-      nullptr);
-  // An end that the child was given and never took was not used, which is no reason to tell the other side that it died.
+// An end that the child was given and never took was not used, which is no reason to tell the other side that it died.
+static void close_left_over() {
   for (;;) {
     claimed_share left_over;
     if (share_claim_left_over(shm::segment_kind::channel, left_over) != KITH_OK) return;
@@ -288,7 +285,14 @@ void channel_close_all() {
   }
 }
 
-void channel_forget_all() {
+KITH_IN_FORKED_CHILD void channel_close_all() {
+  handle_for_each(
+      object_kind::channel, [](void* handle, object&, void*) { handle_close(handle, object_kind::channel); },
+      nullptr);
+  if (shares_may_be_left()) close_left_over();
+}
+
+KITH_IN_FORKED_CHILD void channel_forget_all() {
   handle_for_each(
       object_kind::channel,
       [](void* handle, object& object, void*) {

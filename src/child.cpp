@@ -32,17 +32,17 @@ bool copy_given_handles(boot_segment& boot, buffer<uint64_t>& keep) {
 }
 
 // The mappings stay good, as all memory of the parent does; the descriptors behind them are not the child's.
-void keep_mappings_only() {
+KITH_IN_FORKED_CHILD void keep_mappings_only() {
   const auto keep_mapping = [](void*, object& object, void*) {
     segment_object& self = static_cast<segment_object&>(object);
     platform::memory_keep_mapping_only(self.shared->segment.memory);
     self.bells = {};
   };
-  constexpr object_kind segments[] = {object_kind::memory,    object_kind::array,     object_kind::value,
-                                      object_kind::semaphore, object_kind::condition, object_kind::event,
-                                      object_kind::barrier,   object_kind::queue,     object_kind::broadcast,
-                                      object_kind::pool_bell, object_kind::pool_lane};
-  for (const object_kind kind : segments) handle_for_each(kind, keep_mapping, nullptr);
+  constexpr object_kinds segments(object_kind::memory, object_kind::array, object_kind::value,
+                                  object_kind::semaphore, object_kind::condition, object_kind::event,
+                                  object_kind::barrier, object_kind::queue, object_kind::broadcast,
+                                  object_kind::pool_bell, object_kind::pool_lane);
+  handle_for_each(segments, keep_mapping, nullptr);
   // The handle of its broadcast may be closed: then only the reader knows of it.
   const auto keep_reader = [](void*, object& object, void*) {
     reader_object& self = static_cast<reader_object&>(object);
@@ -61,9 +61,14 @@ void keep_mappings_only() {
   handle_for_each(object_kind::cancel, forget_bell, nullptr);
 }
 
+void keep_mapping_only(boot_segment& boot) {
+  boot.stop_bells = {};
+  platform::memory_keep_mapping_only(boot.segment.memory);
+}
+
 }  // namespace
 
-void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptors) {
+KITH_IN_FORKED_CHILD void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptors) {
   buffer<uint64_t> keep;
   if (!copy_given_handles(boot, keep)) platform::exit_now(code_of_no_entry);
   channel_forget_all();
@@ -71,8 +76,7 @@ void child_run_forked(boot_segment& boot, kith_entry entry, bool keep_descriptor
   stream_forget_all();
   os_handle_forget_all();
   keep_mappings_only();
-  boot.stop_bells = {};
-  platform::memory_keep_mapping_only(boot.segment.memory);
+  if ((boot.state().flags & shm::boot_can_be_asked) != 0) keep_mapping_only(boot);
   if (keep_descriptors) {
     process_forget_all();
   } else {

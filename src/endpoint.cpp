@@ -204,7 +204,7 @@ kith_status listen(const char* name, const kith_endpoint_options& wanted, endpoi
 
 }  // namespace
 
-void endpoint_forget_all() {
+KITH_IN_FORKED_CHILD void endpoint_forget_all() {
   handle_for_each(
       object_kind::endpoint,
       [](void* handle, object& object, void*) {

@@ -5,6 +5,7 @@
 
 #include "allocator.h"
 #include "mutex.h"
+#include "platform.h"
 
 namespace kith {
 
@@ -28,6 +29,7 @@ chunk* chunks = nullptr;
 handle_slot* first_free = nullptr;
 handle_slot* last_free = nullptr;
 uint32_t free_count = 0;
+uint32_t kinds_seen = 0;  // a bit for each kind that ever had a handle: a forked child need not look for the others
 
 void put_free(handle_slot* freed) {
   freed->next_free = nullptr;
@@ -52,8 +54,9 @@ bool add_chunk() {
   return true;
 }
 
-handle_slot* take_free() {
+handle_slot* take_free(object_kind kind) {
   library_guard guard;
+  kinds_seen |= 1u << static_cast<uint32_t>(kind);
   if (free_count <= quarantine && !add_chunk()) return nullptr;
   handle_slot* taken = first_free;
   first_free = taken->next_free;
@@ -87,7 +90,7 @@ bool try_pin(handle_slot& slot, const void* handle) {
 }  // namespace
 
 void* handle_open(object* self) {
-  handle_slot* slot = take_free();
+  handle_slot* slot = take_free(self->type->kind);
   if (slot == nullptr) return nullptr;
   slot->body = self;
   slot->shortcut = self->shortcut;
@@ -138,13 +141,14 @@ void handle_close(void* handle, object_kind kind) {
   handle_unpin(handle);
 }
 
-void handle_for_each(object_kind kind, void (*visit)(void* handle, object& self, void* context),
+KITH_IN_FORKED_CHILD void handle_for_each(object_kinds kinds, void (*visit)(void* handle, object& self, void* context),
                      void* context) {
+  if (!kinds.meets(kinds_seen)) return;
   for (chunk* each = chunks; each != nullptr; each = each->next) {
     for (uint32_t i = 0; i < slots_per_chunk; ++i) {
       handle_slot& slot = each->slots[i].slot;
       const void* handle = slot.current.load(std::memory_order_acquire);
-      if (handle != nullptr && slot.kind == kind) visit(const_cast<void*>(handle), *slot.body, context);
+      if (handle != nullptr && kinds.has(slot.kind)) visit(const_cast<void*>(handle), *slot.body, context);
     }
   }
 }

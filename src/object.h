@@ -109,8 +109,20 @@ void handle_unpin(const void* handle);
 // Ends the handle; the object goes when its last pin does. Nothing happens when it is NULL, closed, or of another kind.
 void handle_close(void* handle, object_kind kind);
 
-// Calls `visit` for every open handle of a kind. For the moments when no other thread uses the library.
-void handle_for_each(object_kind kind, void (*visit)(void* handle, object& self, void* context),
+// Kinds together.
+class object_kinds {
+ public:
+  template <class... Kinds>
+  constexpr object_kinds(Kinds... kinds) : bits_(((1u << static_cast<uint32_t>(kinds)) | ...)) {}
+  constexpr bool has(object_kind kind) const { return (bits_ >> static_cast<uint32_t>(kind) & 1) != 0; }
+  constexpr bool meets(uint32_t bits) const { return (bits_ & bits) != 0; }
+
+ private:
+  uint32_t bits_;
+};
+
+// Calls `visit` for every open handle of these kinds. For the moments when no other thread uses the library.
+void handle_for_each(object_kinds kinds, void (*visit)(void* handle, object& self, void* context),
                      void* context);
 
 // The object behind a handle for the time of a call.

@@ -49,7 +49,7 @@ kith_status os_handle_open(platform::native_handle&& handle, void** out) {
 }
 
 // They are copies of ours, and of no use in a forked child: kith_os_handle_copy refuses there.
-void os_handle_forget_all() {
+KITH_IN_FORKED_CHILD void os_handle_forget_all() {
   handle_for_each(
       object_kind::os_handle,
       [](void*, object& object, void*) { static_cast<os_handle_object&>(object).handle.reset(); }, nullptr);

@@ -27,8 +27,10 @@ char own_path[4096] = "";
 // `make` answers whether it is done; otherwise the next one tries again.
 template <class Make>
 void do_once(std::atomic<progress>& state, Make make) {
+  // Acquire, with the release of who has done it. Without writing, where it is done: after a fork that would copy the page.
+  if (state.load(std::memory_order_acquire) == progress::done) return;
   progress seen = progress::none;
-  // Acquire, with the release of who has done it.
+  // Acquire: as above.
   while (!state.compare_exchange_weak(seen, progress::claimed, std::memory_order_acquire)) {
     if (seen == progress::done) return;
     if (seen == progress::claimed) platform::yield_cpu();
@@ -107,7 +109,7 @@ const char* file_of(const char* path) {
   return file;
 }
 
-void parent_forget() {
+KITH_IN_FORKED_CHILD void parent_forget() {
   forget(event_is_made);
   forget(name_is_known);
 }

@@ -61,6 +61,7 @@ struct claimed_share {
 // KITH_E_INVALID: no valid name; KITH_E_NOT_FOUND; KITH_E_MISMATCH: another kind; KITH_E_MOVED: taken before.
 kith_status share_claim(const char* name, shm::segment_kind kind, claimed_share& out);
 
+bool shares_may_be_left();  // false: none was given
 // Takes a share that nobody has taken yet, of that kind; KITH_E_NOT_FOUND: there is none.
 kith_status share_claim_left_over(shm::segment_kind kind, claimed_share& out);
 

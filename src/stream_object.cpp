@@ -92,7 +92,7 @@ kith_status stream_open(platform::pipe_use ours, void** out, platform::native_ha
 
 stream_object& stream_behind(void* handle) { return static_cast<stream_object&>(*slot_of(handle)->body); }
 
-void stream_forget_all() {
+KITH_IN_FORKED_CHILD void stream_forget_all() {
   handle_for_each(
       object_kind::stream, [](void* handle, object&, void*) { handle_close(handle, object_kind::stream); },
       nullptr);

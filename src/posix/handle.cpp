@@ -6,7 +6,7 @@
 #include <climits>
 #include <cstdlib>
 #if defined(__linux__) && !defined(KITH_PORTABLE)
-#include <sys/syscall.h>
+#include "linux_calls.h"
 #endif
 
 #include "posix_internal.h"
@@ -27,27 +27,9 @@ int next_kept(int from, const uint64_t* keep, size_t count) {
   return next;
 }
 
-// A forked child calls this once, and takes a page fault for every part of the C library that it is the first to touch: that
-// costs more than the call itself, so the call is made here. Other architectures pay.
-#if defined(SYS_close_range) && !defined(KITH_PORTABLE)
-#if defined(__x86_64__)
-long call_close_range(unsigned first, unsigned last) {
-  long result = SYS_close_range;
-  __asm__ __volatile__("syscall"
-                       : "+a"(result)
-                       : "D"(static_cast<unsigned long>(first)), "S"(static_cast<unsigned long>(last)),
-                         "d"(0L)
-                       : "rcx", "r11", "memory");
-  return result;
-}
-#else
-long call_close_range(unsigned first, unsigned last) { return syscall(SYS_close_range, first, last, 0u); }
-#endif
-#endif
-
 bool close_range_of(int first, int last) {
 #if defined(SYS_close_range) && !defined(KITH_PORTABLE)
-  return call_close_range(static_cast<unsigned>(first), static_cast<unsigned>(last)) == 0;
+  return bare_call(SYS_close_range, first, last) == 0;
 #else
   static_cast<void>(first);
   static_cast<void>(last);
@@ -55,7 +37,7 @@ bool close_range_of(int first, int last) {
 #endif
 }
 
-bool close_by_ranges(const uint64_t* keep, size_t count) {
+KITH_IN_FORKED_CHILD bool close_by_ranges(const uint64_t* keep, size_t count) {
   for (int from = first_free_descriptor;;) {
     const int kept = next_kept(from, keep, count);
     if (kept > from && !close_range_of(from, kept - 1)) return false;
@@ -88,12 +70,13 @@ size_t close_by_walk(const uint64_t* keep, size_t count) {
 
 }  // namespace
 
-void native_handle::reset(int descriptor) {
+KITH_IN_FORKED_CHILD void native_handle::reset(int descriptor) {
   const int old = std::exchange(descriptor_, descriptor);
   if (old < 0) return;
   const int kept = errno;  // owners go out of scope on the way to whoever reports a failure
-  close(old);  // never repeated: after EINTR the descriptor is gone, and may be another thread's new one
-  errno = kept;
+  // Never repeated: after EINTR the descriptor is gone, and may be another thread's new one. After a fork a page that is not written
+  // to is not copied, so errno is set only where it has changed.
+  if (close(old) != 0) errno = kept;
 }
 
 native_handle own_descriptor(int descriptor) {
@@ -128,7 +111,7 @@ kith_status handle_copy_in(int64_t number, native_handle& out) {
   return KITH_OK;
 }
 
-void close_all_handles_but(const uint64_t* keep, size_t count) {
+KITH_IN_FORKED_CHILD void close_all_handles_but(const uint64_t* keep, size_t count) {
   if (close_by_ranges(keep, count)) return;
   // Closing what a directory is listing may make the OS skip entries: until a pass finds nothing.
   while (close_by_walk(keep, count) != 0) {

@@ -10,7 +10,7 @@
 namespace kith::platform {
 
 // A forked child is another process, and the kernel has its fences registered for the parent.
-inline void forget_self() {
+KITH_IN_FORKED_CHILD inline void forget_self() {
   self_bits.store(0, std::memory_order_relaxed);
   light_fence_is_free.store(false, std::memory_order_relaxed);
 }

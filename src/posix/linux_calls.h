@@ -10,6 +10,38 @@
 
 namespace kith::platform {
 
+// A system call that is made here and not by the C library; what the kernel says, so an error as its negative number. For a child that has
+// just been made: forked, it pays for each page of a library that it is the first to touch, and again where the linker has to find a
+// function that its parent never called; by vfork, it has its parent's errno.
+#if defined(__x86_64__) && !defined(__ILP32__)
+[[gnu::always_inline]] inline long bare_call(long number, long a = 0, long b = 0, long c = 0, long d = 0) {
+  register long fourth __asm__("r10") = d;
+  __asm__ __volatile__("syscall"
+                       : "+a"(number)
+                       : "D"(a), "S"(b), "d"(c), "r"(fourth)
+                       : "rcx", "r11", "memory");
+  return number;
+}
+#elif defined(__aarch64__)
+[[gnu::always_inline]] inline long bare_call(long number, long a = 0, long b = 0, long c = 0, long d = 0) {
+  register long code __asm__("x8") = number;
+  register long first __asm__("x0") = a;
+  register long second __asm__("x1") = b;
+  register long third __asm__("x2") = c;
+  register long fourth __asm__("x3") = d;
+  __asm__ __volatile__("svc #0"
+                       : "+r"(first)
+                       : "r"(code), "r"(second), "r"(third), "r"(fourth)
+                       : "memory");
+  return first;
+}
+#else
+[[gnu::always_inline]] inline long bare_call(long number, long a = 0, long b = 0, long c = 0, long d = 0) {
+  const long result = syscall(number, a, b, c, d);
+  return result == -1 ? -errno : result;
+}
+#endif
+
 #if defined(KITH_PORTABLE)
 inline int pidfd_open(pid_t) {
   errno = ENOSYS;

@@ -13,6 +13,14 @@
 
 #include "../identity.h"
 
+// On what a forked child runs before and after its function. A new process pays for each 64 KiB of code that it is the first to enter, so
+// the linker is asked to lay these side by side.
+#if defined(__GNUC__)
+#define KITH_IN_FORKED_CHILD __attribute__((hot, noinline))
+#else
+#define KITH_IN_FORKED_CHILD
+#endif
+
 namespace kith::platform {
 
 // Owns a descriptor. All of ours are close-on-exec; a child gets those it was given by having the flag

@@ -137,7 +137,7 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
   return start_program(start, out);
 }
 
-kith_status process_fork(const child_life& life, process& out, fork_side& side) {
+KITH_IN_FORKED_CHILD kith_status process_fork(const child_life& life, process& out, fork_side& side) {
   reap_unsupervised();
   const fork_bond bond = life.detached ? fork_bond{} : make_fork_bond();
   const pid_t pid = fork();

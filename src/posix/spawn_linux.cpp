@@ -83,9 +83,8 @@ constexpr int signal_of_hand_over = SIGUSR1;
 
 // Asked first, looked afterwards: a parent that ended in between has sent nothing.
 KITH_IN_CHILD bool will_be_told(int signal, pid_t parent) {
-  const bool asked =
-      syscall(SYS_prctl, PR_SET_PDEATHSIG, static_cast<unsigned long>(signal), 0ul, 0ul, 0ul) == 0;
-  return asked && getppid() == parent;
+  const bool asked = bare_call(SYS_prctl, PR_SET_PDEATHSIG, signal) == 0;
+  return asked && bare_call(SYS_getppid) == parent;
 }
 
 KITH_IN_CHILD void await_hand_over(launch& self) {
@@ -99,7 +98,7 @@ KITH_IN_CHILD void await_hand_over(launch& self) {
 }
 
 KITH_IN_CHILD void end_with_parent(pid_t parent) {
-  if (!will_be_told(SIGKILL, parent) && getppid() != parent) syscall(SYS_exit_group, 127);
+  if (!will_be_told(SIGKILL, parent) && bare_call(SYS_getppid) != parent) bare_call(SYS_exit_group, 127);
 }
 
 KITH_IN_CHILD int child_main(void* given) {
@@ -224,7 +223,7 @@ kith_status start_program(const child_start& start, process& out) {
 // A process that forks has one thread, or should have: its first.
 fork_bond make_fork_bond() { return {is_first_thread() ? self() : identity{}}; }
 
-void tie_forked_child(const fork_bond& bond) {
+KITH_IN_FORKED_CHILD void tie_forked_child(const fork_bond& bond) {
   if (!bond.parent.nobody()) end_with_parent(static_cast<pid_t>(bond.parent.pid()));
 }
 

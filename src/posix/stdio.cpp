@@ -65,7 +65,7 @@ kith_status stdio_copy_own(size_t which, native_handle& out) {
   return status != KITH_OK && last_os_error() == EBADF ? KITH_E_NOT_FOUND : status;
 }
 
-void stdio_install(const native_handle* const (&standard)[standard_streams]) {
+KITH_IN_FORKED_CHILD void stdio_install(const native_handle* const (&standard)[standard_streams]) {
   for (size_t i = 0; i < standard_streams; ++i) {
     if (standard[i] == nullptr) continue;
     (void)restart([&] { return dup2(standard[i]->get(), static_cast<int>(i)); });

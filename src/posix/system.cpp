@@ -14,6 +14,9 @@
 #include <crt_externs.h>
 #endif
 
+#if defined(__linux__) && !defined(KITH_PORTABLE)
+#include "linux_calls.h"
+#endif
 #include "posix_internal.h"
 
 namespace kith::platform {
@@ -74,12 +77,18 @@ bool is_flushed(const std::FILE* stream) {
 
 }  // namespace
 
-void flush_standard_streams() {
+KITH_IN_FORKED_CHILD void flush_standard_streams() {
   for (std::FILE* each : {stdout, stderr}) {
     if (!is_flushed(each)) std::fflush(each);
   }
 }
 
-void exit_now(int code) { _exit(code); }
+// The last thing that a forked child does is what no parent ever does before: to find _exit would cost it a dozen page faults.
+KITH_IN_FORKED_CHILD void exit_now(int code) {
+#if defined(__linux__) && !defined(KITH_PORTABLE)
+  (void)bare_call(SYS_exit_group, code);
+#endif
+  _exit(code);
+}
 
 }  // namespace kith::platform

@@ -12,6 +12,8 @@
 // As windows.h declares it; the header itself stays out.
 extern "C" __declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
 
+#define KITH_IN_FORKED_CHILD  // there is no fork
+
 namespace kith::platform {
 
 // Owns a HANDLE. None of ours is inheritable; a child gets what it was given by DuplicateHandle.
