@@ -10,6 +10,7 @@
 #include "channel.h"
 #include "entry.h"
 #include "mutex.h"
+#include "once.h"
 #include "parent.h"
 
 namespace kith {
@@ -18,17 +19,21 @@ namespace {
 
 constexpr int64_t longest_wait_for_parent_ms = 10'000;
 
-// Written once, by read_variable or adopt_forked; the claims are guarded by the library mutex.
-uv_once_t once = UV_ONCE_INIT;
-bool present = false;
-bool taken_over = false;
-bool guest = false;
-uint64_t bootstrap_number = 0;
-// They live as long as the process, and are made in place: a child that takes no memory has no heap to set up.
-shm::segment* segment = nullptr;
-buffer<bool>* claims = nullptr;  // one a share
-alignas(shm::segment) unsigned char place_of_segment[sizeof(shm::segment)];
-alignas(buffer<bool>) unsigned char place_of_claims[sizeof(buffer<bool>)];
+// Written once, by read_variable or adopt_forked; the claims are guarded by the library mutex. In one piece, beside a word that does not begin
+// as zero: see once.h.
+struct knowledge {
+  once is_read;
+  bool present = false;
+  bool taken_over = false;
+  bool guest = false;
+  uint64_t bootstrap_number = 0;
+  // They live as long as the process, and are made in place: a child that takes no memory has no heap to set up.
+  shm::segment* segment = nullptr;
+  buffer<bool>* claims = nullptr;  // one a share
+  alignas(shm::segment) unsigned char place_of_segment[sizeof(shm::segment)] = {};
+  alignas(buffer<bool>) unsigned char place_of_claims[sizeof(buffer<bool>)] = {};
+};
+constinit knowledge known;
 
 // Set in a forked child, until the first call that wants to know.
 const boot_segment* forked = nullptr;
@@ -37,21 +42,21 @@ const boot_segment* forked = nullptr;
 using at_end = std::atomic<void (*)()>;
 at_end end_of_guest{nullptr};
 
-shm::bootstrap_state& state() { return *reinterpret_cast<shm::bootstrap_state*>(segment->state); }
+shm::bootstrap_state& state() { return *reinterpret_cast<shm::bootstrap_state*>(known.segment->state); }
 
 bool piece_is_inside(const shm::bootstrap_piece& piece) {
-  return piece.offset <= segment->data_size && piece.size <= segment->data_size - piece.offset;
+  return piece.offset <= known.segment->data_size && piece.size <= known.segment->data_size - piece.offset;
 }
 
 const char* at(const shm::bootstrap_piece& piece) {
-  return reinterpret_cast<const char*>(segment->data + piece.offset);
+  return reinterpret_cast<const char*>(known.segment->data + piece.offset);
 }
 
 size_t share_count() { return static_cast<size_t>(state().shares.size / sizeof(shm::share_record)); }
 
 shm::share_record share_at(size_t index) {
   shm::share_record record;
-  std::memcpy(&record, segment->data + state().shares.offset + index * sizeof record, sizeof record);
+  std::memcpy(&record, known.segment->data + state().shares.offset + index * sizeof record, sizeof record);
   return record;
 }
 
@@ -112,9 +117,9 @@ bool pieces_are_sound() {
 }
 
 bool prepare_claims() {
-  claims = ::new (place_of_claims) buffer<bool>;
-  if (!claims->resize(share_count())) return false;
-  for (bool& each : *claims) each = false;
+  known.claims = ::new (known.place_of_claims) buffer<bool>;
+  if (!known.claims->resize(share_count())) return false;
+  for (bool& each : *known.claims) each = false;
   return true;
 }
 
@@ -123,9 +128,8 @@ void own_the_handle(uint64_t number) {
   if (number != 0 && platform::handle_adopt(number, handle) == KITH_OK) (void)handle.release();
 }
 
-// Our own children must not inherit what we were given.
+// Our own children must not inherit what we were given. (The segment is owned already.)
 void own_the_handles() {
-  own_the_handle(bootstrap_number);
   for (const uint64_t number : state().stop_bells) own_the_handle(number);
   for (size_t i = 0; i < share_count(); ++i) {
     for (const uint64_t number : share_at(i).numbers) own_the_handle(number);
@@ -135,14 +139,14 @@ void own_the_handles() {
 bool open_segment(uint64_t number, uint64_t token) {
   platform::native_handle handle;
   if (platform::handle_adopt(number, handle) != KITH_OK) return false;
-  segment = ::new (place_of_segment) shm::segment;
-  if (shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *segment) == KITH_OK) {
+  known.segment = ::new (known.place_of_segment) shm::segment;
+  if (shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *known.segment) == KITH_OK) {
     // A child of a child may find the variable of its parent, and another handle of that number.
     if (state().token == token && meant_for_us() && pieces_are_sound() && prepare_claims()) return true;
-    handle = std::move(segment->memory.object);
-    shm::segment_close(*segment);
+    handle = std::move(known.segment->memory.object);
+    shm::segment_close(*known.segment);
   }
-  segment = nullptr;
+  known.segment = nullptr;
   // It may be somebody else's: not ours to close. segment_attach moves from it on success only.
   (void)handle.release();  // NOLINT(bugprone-use-after-move)
   return false;
@@ -150,8 +154,8 @@ bool open_segment(uint64_t number, uint64_t token) {
 
 // The address was written by the host in this very process: the token and the pid have told us so.
 void become_guest(uint64_t host) {
-  guest = true;
-  taken_over = true;
+  known.guest = true;
+  known.taken_over = true;
   reinterpret_cast<at_end*>(static_cast<uintptr_t>(host))
       ->store(channel_close_all, std::memory_order_release);
 }
@@ -159,7 +163,7 @@ void become_guest(uint64_t host) {
 // Before the library is loaded, as its constructors may want their shares.
 kith_status pass_on() {
   char value[80];
-  std::snprintf(value, sizeof value, "1:%llx:%llx:%llx", static_cast<unsigned long long>(bootstrap_number),
+  std::snprintf(value, sizeof value, "1:%llx:%llx:%llx", static_cast<unsigned long long>(known.bootstrap_number),
                 static_cast<unsigned long long>(state().token),
                 static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(&end_of_guest)));
   return uv_os_setenv("KITH_BOOT", value) == 0 ? KITH_OK : KITH_E_NO_MEMORY;
@@ -167,14 +171,12 @@ kith_status pass_on() {
 
 void read_variable() {
   char value[80];
-  size_t size = sizeof value;
-  if (uv_os_getenv("KITH_BOOT", value, &size) != 0) return;
-  uv_os_unsetenv("KITH_BOOT");
+  if (!platform::variable_take("KITH_BOOT", value, sizeof value)) return;
   boot_variable variable;
   if (!parse(value, variable)) return;
-  present = open_segment(variable.number, variable.token);
-  if (!present) return;
-  bootstrap_number = variable.number;
+  known.present = open_segment(variable.number, variable.token);
+  if (!known.present) return;
+  known.bootstrap_number = variable.number;
   own_the_handles();
   if (variable.host != 0) {
     become_guest(variable.host);  // the host looks after the parent
@@ -183,21 +185,19 @@ void read_variable() {
   }
 }
 
-void do_nothing() {}
-
 // What this process was told before it forked was told to its parent.
 void adopt_forked() {
-  uv_once(&once, do_nothing);
-  present = false;
-  guest = false;
-  taken_over = true;
-  segment = make<shm::segment>();  // not in place: what our parent was told lies there
-  if (segment != nullptr) {
-    segment->state = forked->segment.state;
-    segment->data = forked->segment.data;
-    segment->data_size = forked->segment.data_size;
-    segment->waiting = forked->segment.waiting;
-    present = pieces_are_sound() && prepare_claims();
+  known.is_read.set_done();
+  known.present = false;
+  known.guest = false;
+  known.taken_over = true;
+  known.segment = make<shm::segment>();  // not in place: what our parent was told lies there
+  if (known.segment != nullptr) {
+    known.segment->state = forked->segment.state;
+    known.segment->data = forked->segment.data;
+    known.segment->data_size = forked->segment.data_size;
+    known.segment->waiting = forked->segment.waiting;
+    known.present = pieces_are_sound() && prepare_claims();
   }
   forked = nullptr;
 }
@@ -220,7 +220,7 @@ kith_status find_entry(const shm::bootstrap_state& boot, kith_entry& out) {
 
 // Claimed even if it fails: handles that are not good now will not become so.
 kith_status claim(size_t index, const shm::share_record& record, claimed_share& out) {
-  (*claims)[index] = true;
+  (*known.claims)[index] = true;
   const size_t needed = record.kind == static_cast<uint32_t>(shm::segment_kind::channel) ? 2 : 1;
   for (size_t which = 0; which < shm::most_share_handles; ++which) {
     if (which >= needed && record.numbers[which] == 0) continue;
@@ -235,13 +235,16 @@ kith_status claim(size_t index, const shm::share_record& record, claimed_share& 
 
 shm::run_kind boot_run() {
   if (forked != nullptr) adopt_forked();
-  uv_once(&once, read_variable);
-  return present ? static_cast<shm::run_kind>(state().run) : shm::run_kind::program;
+  known.is_read.call([] {
+    read_variable();
+    return true;
+  });
+  return known.present ? static_cast<shm::run_kind>(state().run) : shm::run_kind::program;
 }
 
 shm::segment* boot_find() {
   (void)boot_run();
-  return present ? segment : nullptr;
+  return known.present ? known.segment : nullptr;
 }
 
 const char* boot_own_name() { return boot_find() == nullptr ? "" : at(state().own_name); }
@@ -252,16 +255,16 @@ KITH_IN_FORKED_CHILD void boot_adopt(const boot_segment& boot) {
 }
 
 void boot_take_over() {
-  taken_over = true;
+  known.taken_over = true;
   // Relaxed: the parent reads it after our end.
-  if (present) state().progress.store(shm::child_took_over, std::memory_order_relaxed);
+  if (known.present) state().progress.store(shm::child_took_over, std::memory_order_relaxed);
 }
 
-bool boot_taken_over() { return taken_over || forked != nullptr; }
+bool boot_taken_over() { return known.taken_over || forked != nullptr; }
 
 bool boot_is_guest() {
   (void)boot_run();
-  return guest;
+  return known.guest;
 }
 
 void boot_end_guest() {
@@ -284,14 +287,14 @@ kith_status boot_find_task(boot_task& out) {
 kith_status share_claim(const char* name, shm::segment_kind kind, claimed_share& out) {
   if (!name_is_valid(name)) return KITH_E_INVALID;
   (void)boot_run();
-  if (!present) return KITH_E_NOT_FOUND;
+  if (!known.present) return KITH_E_NOT_FOUND;
   library_guard guard;
   for (size_t i = 0; i < share_count(); ++i) {
     const shm::share_record record = share_at(i);
     if (record.name.size != std::strlen(name) || std::memcmp(at(record.name), name, record.name.size) != 0)
       continue;
     if (record.kind != static_cast<uint32_t>(kind)) return KITH_E_MISMATCH;
-    return (*claims)[i] ? KITH_E_MOVED : claim(i, record, out);
+    return (*known.claims)[i] ? KITH_E_MOVED : claim(i, record, out);
   }
   return KITH_E_NOT_FOUND;
 }
@@ -301,11 +304,11 @@ KITH_IN_FORKED_CHILD bool shares_may_be_left() { return forked == nullptr || !fo
 
 kith_status share_claim_left_over(shm::segment_kind kind, claimed_share& out) {
   (void)boot_run();
-  if (!present || claims->empty()) return KITH_E_NOT_FOUND;  // without the mutex: most functions end so
+  if (!known.present || known.claims->empty()) return KITH_E_NOT_FOUND;  // without the mutex: most functions end so
   library_guard guard;
   for (size_t i = 0; i < share_count(); ++i) {
     const shm::share_record record = share_at(i);
-    if (record.kind == static_cast<uint32_t>(kind) && !(*claims)[i]) return claim(i, record, out);
+    if (record.kind == static_cast<uint32_t>(kind) && !(*known.claims)[i]) return claim(i, record, out);
   }
   return KITH_E_NOT_FOUND;
 }

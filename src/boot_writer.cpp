@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include <cstdio>
 #include <cstring>
 #include <new>
 
@@ -84,12 +83,20 @@ kith_status list_handles(const given_shares& shares, boot_segment& self) {
   return list_stop_bells(self);
 }
 
+// As printf does, which would take longer than all the rest of it.
+char* put_hex(char* at, uint64_t value) {
+  int digits = 1;
+  while (digits < 16 && (value >> (4 * digits)) != 0) ++digits;
+  for (int i = digits - 1; i >= 0; --i) *at++ = "0123456789abcdef"[value >> (4 * i) & 15];
+  return at;
+}
+
 kith_status write_variable(boot_segment& self) {
-  char line[80];
-  const uint64_t number = platform::handle_number(platform::memory_handle(self.segment.memory));
-  std::snprintf(line, sizeof line, "KITH_BOOT=1:%llx:%llx", static_cast<unsigned long long>(number),
-                static_cast<unsigned long long>(self.state().token));
-  return assign(self.variable, line) ? KITH_OK : KITH_E_NO_MEMORY;
+  char line[80] = "KITH_BOOT=1:";
+  char* at = put_hex(line + std::strlen(line), platform::handle_number(*self.handle));
+  *at++ = ':';
+  at = put_hex(at, self.state().token);
+  return assign(self.variable, line, static_cast<size_t>(at - line)) ? KITH_OK : KITH_E_NO_MEMORY;
 }
 
 kith_status fill_in(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
@@ -142,6 +149,7 @@ kith_status write_private(const boot_plan& plan, const given_shares& shares, boo
 kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
   kith_status status = write_shared(plan, shares, out);
   if (status != KITH_OK) return status;
+  out.handle = &platform::memory_handle(out.segment.memory);
   status = platform::random_bytes(&out.state().token, sizeof out.state().token);
   if (status == KITH_OK) status = write_variable(out);
   if (status != KITH_OK) shm::segment_close(out.segment);

@@ -18,7 +18,9 @@ class buffer {
   buffer() = default;
   buffer(const buffer&) = delete;
   buffer& operator=(const buffer&) = delete;
-  ~buffer() { deallocate(data_); }
+  ~buffer() {
+    if (data_ != nullptr) deallocate(data_);  // a new process that takes no memory need not find out where free is
+  }
 
   T* data() { return data_; }
   const T* data() const { return data_; }

@@ -72,6 +72,12 @@ kith_status change(environment& self, const char* line) {
   return add(self, line, length, value, std::strlen(value)) ? KITH_OK : KITH_E_NO_MEMORY;
 }
 
+// The one line that is `KITH_BOOT`: it is not there, or only if the user has put it there.
+kith_status set_last(environment& self, const char* line, bool may_be_there) {
+  if (may_be_there) remove(self, line, name_length(line));
+  return self.lines.append(line) ? KITH_OK : KITH_E_NO_MEMORY;
+}
+
 }  // namespace
 
 environment::~environment() {
@@ -84,7 +90,7 @@ kith_status environment_build(bool clean, const char* const* changes, const char
   for (size_t i = 0; status == KITH_OK && changes != nullptr && changes[i] != nullptr; ++i) {
     status = change(out, changes[i]);
   }
-  if (status == KITH_OK && extra != nullptr) status = change(out, extra);
+  if (status == KITH_OK && extra != nullptr) status = set_last(out, extra, changes != nullptr);
   if (status == KITH_OK && !out.lines.append(nullptr)) status = KITH_E_NO_MEMORY;
   return status;
 }

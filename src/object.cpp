@@ -25,17 +25,20 @@ struct chunk {
 };
 
 // Guarded by the library mutex. First in, first out.
-chunk* chunks = nullptr;
-handle_slot* first_free = nullptr;
-handle_slot* last_free = nullptr;
-uint32_t free_count = 0;
-uint32_t kinds_seen = 0;  // a bit for each kind that ever had a handle: a forked child need not look for the others
+struct handle_table {
+  uint32_t kinds_seen = 0;   // a bit for each kind that ever had a handle: a forked child need not look for the others
+  uint32_t free_count = 0;
+  chunk* chunks = nullptr;
+  handle_slot* first_free = nullptr;
+  handle_slot* last_free = nullptr;
+};
+constinit handle_table table;
 
 void put_free(handle_slot* freed) {
   freed->next_free = nullptr;
-  (last_free == nullptr ? first_free : last_free->next_free) = freed;
-  last_free = freed;
-  ++free_count;
+  (table.last_free == nullptr ? table.first_free : table.last_free->next_free) = freed;
+  table.last_free = freed;
+  ++table.free_count;
 }
 
 bool add_chunk() {
@@ -49,19 +52,19 @@ bool add_chunk() {
   const uintptr_t aligned = (reinterpret_cast<uintptr_t>(memory) + handle_tag_mask) & ~handle_tag_mask;
   added->slots = reinterpret_cast<padded_slot*>(aligned);
   for (uint32_t i = 0; i < slots_per_chunk; ++i) put_free(&(::new (&added->slots[i]) padded_slot{})->slot);
-  added->next = chunks;
-  chunks = added;
+  added->next = table.chunks;
+  table.chunks = added;
   return true;
 }
 
 handle_slot* take_free(object_kind kind) {
   library_guard guard;
-  kinds_seen |= 1u << static_cast<uint32_t>(kind);
-  if (free_count <= quarantine && !add_chunk()) return nullptr;
-  handle_slot* taken = first_free;
-  first_free = taken->next_free;
-  if (first_free == nullptr) last_free = nullptr;
-  --free_count;
+  table.kinds_seen |= 1u << static_cast<uint32_t>(kind);
+  if (table.free_count <= quarantine && !add_chunk()) return nullptr;
+  handle_slot* taken = table.first_free;
+  table.first_free = taken->next_free;
+  if (table.first_free == nullptr) table.last_free = nullptr;
+  --table.free_count;
   ++taken->generation;
   return taken;
 }
@@ -143,8 +146,8 @@ void handle_close(void* handle, object_kind kind) {
 
 KITH_IN_FORKED_CHILD void handle_for_each(object_kinds kinds, void (*visit)(void* handle, object& self, void* context),
                      void* context) {
-  if (!kinds.meets(kinds_seen)) return;
-  for (chunk* each = chunks; each != nullptr; each = each->next) {
+  if (!kinds.meets(table.kinds_seen)) return;
+  for (chunk* each = table.chunks; each != nullptr; each = each->next) {
     for (uint32_t i = 0; i < slots_per_chunk; ++i) {
       handle_slot& slot = each->slots[i].slot;
       const void* handle = slot.current.load(std::memory_order_acquire);

@@ -5,10 +5,12 @@
 #include <uv.h>
 
 #include <atomic>
+#include <cstring>
 #include <utility>
 
 #include "allocator.h"
 #include "boot.h"
+#include "once.h"
 #include "segment_object.h"
 
 namespace kith {
@@ -16,34 +18,12 @@ namespace kith {
 namespace {
 
 // Each is written once, by the thread that has claimed it, and kept for the life of the process.
-enum class progress : uint32_t { none, claimed, done };
-std::atomic<progress> event_is_made{progress::none};
-std::atomic<progress> name_is_known{progress::none};
-std::atomic<progress> path_is_known{progress::none};
+constinit once event_is_made;
+constinit once name_is_known;
+constinit once path_is_known;
 kith_event* stop_event = nullptr;
 char own_name[longest_name + 1] = "";
-char own_path[4096] = "";
-
-// `make` answers whether it is done; otherwise the next one tries again.
-template <class Make>
-void do_once(std::atomic<progress>& state, Make make) {
-  // Acquire, with the release of who has done it. Without writing, where it is done: after a fork that would copy the page.
-  if (state.load(std::memory_order_acquire) == progress::done) return;
-  progress seen = progress::none;
-  // Acquire: as above.
-  while (!state.compare_exchange_weak(seen, progress::claimed, std::memory_order_acquire)) {
-    if (seen == progress::done) return;
-    if (seen == progress::claimed) platform::yield_cpu();
-    seen = progress::none;
-  }
-  state.store(make() ? progress::done : progress::none, std::memory_order_release);
-}
-
-void forget(std::atomic<progress>& state) {
-  // Without writing to the page, if there is nothing to forget.
-  if (state.load(std::memory_order_relaxed) != progress::none)
-    state.store(progress::none, std::memory_order_relaxed);
-}
+const char* own_path = "";
 
 shm::bootstrap_state* told() {
   const shm::segment* segment = boot_find();
@@ -92,9 +72,14 @@ void copy_name(const char* given) {
 }  // namespace
 
 const char* program_path() {
-  do_once(path_is_known, [] {
-    size_t size = sizeof own_path;
-    if (uv_exepath(own_path, &size) != 0) own_path[0] = '\0';
+  path_is_known.call([] {
+    char path[4096];
+    size_t size = sizeof path;  // becomes the length
+    char* const kept = uv_exepath(path, &size) == 0 ? static_cast<char*>(allocate(size + 1)) : nullptr;
+    if (kept == nullptr) return true;
+    std::memcpy(kept, path, size);
+    kept[size] = '\0';
+    own_path = kept;
     return true;
   });
   return own_path;
@@ -110,8 +95,8 @@ const char* file_of(const char* path) {
 }
 
 KITH_IN_FORKED_CHILD void parent_forget() {
-  forget(event_is_made);
-  forget(name_is_known);
+  event_is_made.forget();
+  name_is_known.forget();
 }
 
 }  // namespace kith
@@ -121,7 +106,7 @@ using namespace kith;
 kith_event* kith_stop_event(void) {
   shm::bootstrap_state* state = told();
   if (state == nullptr || (state->flags & shm::boot_can_be_asked) == 0) return nullptr;
-  do_once(event_is_made, [&] {
+  event_is_made.call([&] {
     stop_event = make_stop_event(*state);
     if (stop_event == nullptr) return false;
     // Seq_cst, before the caller looks at the event: see ask_to_stop in process.cpp.
@@ -129,7 +114,7 @@ kith_event* kith_stop_event(void) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     return true;
   });
-  return event_is_made.load(std::memory_order_acquire) == progress::done ? stop_event : nullptr;
+  return event_is_made.done() ? stop_event : nullptr;
 }
 
 kith_status kith_stop_requested(int64_t timeout_ms) {
@@ -150,7 +135,7 @@ int64_t kith_parent_id(void) {
 }
 
 const char* kith_self_name(void) {
-  do_once(name_is_known, [] {
+  name_is_known.call([] {
     copy_name(boot_own_name());
     if (own_name[0] == '\0') copy_name(file_of(program_path()));
     return true;

@@ -52,6 +52,8 @@ bool same_variable(const char* a, size_t a_length, const char* b, size_t b_lengt
 // The variables of this process as they stand: "NAME=value", ends with nullptr. As always, nobody may change them meanwhile. nullptr: this OS has
 // them in another form.
 const char* const* own_variables();
+// Takes a variable out of this process. false: there is none, or its value does not fit, and stays.
+bool variable_take(const char* name, char* out, size_t size);
 void flush_standard_streams();         // stdout and stderr of this process
 [[noreturn]] void exit_now(int code);  // ends the process, running no handlers
 

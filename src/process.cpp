@@ -151,7 +151,7 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
   const bool needs_boot = self.runs_function || !shares.list().empty() || wanted.name != nullptr;
   if (needs_boot) {
     if (kith_status status = boot_write(plan, shares, boot); status != KITH_OK) return status;
-    spawn.bootstrap = &platform::memory_handle(boot.segment.memory);
+    spawn.bootstrap = boot.handle;
     spawn.passed = boot.passed.data();
     spawn.passed_count = boot.passed.size();
     spawn.child_pid = &boot.state().child_pid;

@@ -88,9 +88,7 @@ native_handle own_descriptor(int descriptor) {
 }
 
 kith_status set_close_on_exec(int descriptor) {
-  const int flags = fcntl(descriptor, F_GETFD);
-  if (flags == -1 || fcntl(descriptor, F_SETFD, flags | FD_CLOEXEC) == -1) return fail(errno);
-  return KITH_OK;
+  return fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? KITH_OK : fail(errno);  // there is no other flag
 }
 
 uint64_t handle_number(const native_handle& handle) { return static_cast<uint64_t>(handle.get()); }

@@ -17,20 +17,30 @@
 
 namespace kith::platform {
 
+#if defined(MAP_POPULATE)
+inline constexpr int map_with_pages = MAP_POPULATE;
+#else
+inline constexpr int map_with_pages = 0;
+#endif
+
 // 0: larger than can be addressed.
 inline size_t whole_pages(size_t size) {
   const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   return size > static_cast<size_t>(PTRDIFF_MAX) - page ? 0 : (size + page - 1) / page * page;
 }
 
-// macOS allows exactly one call per object. Above the limit for files the kernel would not only fail but send
-// SIGXFSZ, which ends the host.
-inline kith_status set_object_size(int object, size_t size) {
+// Above the limit for files the kernel would not only fail but send SIGXFSZ, which ends the host.
+inline kith_status check_size_limit(size_t size) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur) {
-    fail(EFBIG);
-    return KITH_E_LIMIT;
-  }
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || size <= limit.rlim_cur)
+    return KITH_OK;
+  fail(EFBIG);
+  return KITH_E_LIMIT;
+}
+
+// macOS allows exactly one call per object.
+inline kith_status set_object_size(int object, size_t size) {
+  if (const kith_status status = check_size_limit(size); status != KITH_OK) return status;
   return restart([&] { return ftruncate(object, static_cast<off_t>(size)); }) == 0 ? KITH_OK : fail(errno);
 }
 
@@ -65,7 +75,10 @@ inline kith_status shm_object_create(native_handle& object, native_handle& read_
 }
 
 inline kith_status map_object(memory& self, int protection) {
-  void* base = mmap(nullptr, self.size, protection, MAP_SHARED, self.object.get(), 0);
+  // What is small is looked at at once, and whole: a page fault costs more.
+  constexpr size_t small = size_t{64} << 10;
+  const int flags = self.size <= small ? MAP_SHARED | map_with_pages : MAP_SHARED;
+  void* base = mmap(nullptr, self.size, protection, flags, self.object.get(), 0);
   if (base == MAP_FAILED) return fail(errno);
   self.base = base;
   self.writable = (protection & PROT_WRITE) != 0;

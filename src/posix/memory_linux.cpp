@@ -27,9 +27,10 @@ bool add_seals(const native_handle& object, int seals) {
   return fcntl(object.get(), F_ADD_SEALS, seals) == 0;
 }
 
-// In pieces: the kernel undoes a call that a signal interrupts, so one large call would never end under a
+// Makes the object as large as its memory, too. In pieces: the kernel undoes a call that a signal interrupts, so one large call would never end under a
 // profiler's timer.
 kith_status commit_object(int object, size_t size) {
+  if (const kith_status status = check_size_limit(size); status != KITH_OK) return status;
   if (const kith_status status = check_free_memory(size); status != KITH_OK) return status;
   constexpr size_t piece = size_t{1} << 20;
   for (size_t done = 0; done < size; done += piece) {
@@ -38,7 +39,7 @@ kith_status commit_object(int object, size_t size) {
       return fallocate(object, 0, static_cast<off_t>(done), static_cast<off_t>(length));
     };
     if (restart(allocate_piece) == 0) continue;
-    return errno == EOPNOTSUPP || errno == ENOSYS ? KITH_OK : fail(errno);
+    return errno == EOPNOTSUPP || errno == ENOSYS ? set_object_size(object, size) : fail(errno);
   }
   return KITH_OK;
 }
@@ -96,8 +97,8 @@ bool memory_share_is_read_only() {
 kith_status memory_fill(memory& made, size_t size, bool commit) {
   made.size = whole_pages(size);
   if (made.size == 0) return KITH_E_TOO_LARGE;
-  kith_status status = set_object_size(made.object.get(), made.size);
-  if (status == KITH_OK && commit) status = commit_object(made.object.get(), made.size);
+  const kith_status status = commit ? commit_object(made.object.get(), made.size)
+                                    : set_object_size(made.object.get(), made.size);
   return status == KITH_OK ? map_object(made, PROT_READ | PROT_WRITE) : status;
 }
 

@@ -11,6 +11,9 @@
 #include <cstring>
 #include <string_view>
 
+#if defined(__linux__) && !defined(KITH_PORTABLE)
+#include "linux_calls.h"
+#endif
 #include "supervisor.h"
 
 namespace kith::platform {
@@ -62,25 +65,67 @@ kith_status find_program(const char* name, bool absolute, text& out) {
   return absolute ? make_absolute(out) : KITH_OK;
 }
 
-// The file of this program may have been renamed, deleted or replaced since it started; on Linux a link leads
-// to it all the same.
-bool file_is_still_ours(const char* path) {
 #if defined(__linux__)
-  struct stat named;
-  struct stat ours;
-  if (stat("/proc/self/exe", &ours) != 0) return true;
-  return stat(path, &named) == 0 && named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
-#else
-  static_cast<void>(path);
+struct file_number {
+  dev_t device;
+  ino_t inode;
+};
+
+bool find_number(const char* path, file_number& out) {
+  struct stat info;
+  if (stat(path, &info) != 0) return false;
+  out = {info.st_dev, info.st_ino};
   return true;
-#endif
 }
 
+// The file of this program may have been renamed, deleted or replaced since it started; a link leads to it all the same. Which file it is
+// does not change while the process lives, so the link is looked at once; and one look tells whether the name that it had then is still good.
+struct own_file {
+  file_number number;
+  text path;
+};
+constinit std::atomic<own_file*> own{nullptr};  // kept for the life of the process
+
+bool is_own_file(const char* path, const file_number& ours) {
+  file_number named;
+  return find_number(path, named) && named.device == ours.device && named.inode == ours.inode;
+}
+
+void remember_own_file(const char* path, const file_number& ours) {
+  own_file* const found = make<own_file>();
+  if (found == nullptr) return;
+  found->number = ours;
+  own_file* none = nullptr;
+  // Release, pairs with the acquire in recall_own_program.
+  const bool kept = assign(found->path, path) &&
+                    own.compare_exchange_strong(none, found, std::memory_order_release, std::memory_order_relaxed);
+  if (!kept) unmake(found);
+}
+
+// false: what the OS says it is called is another file now.
+bool check_own_program(const char* path) {
+  file_number ours;
+  if (!find_number("/proc/self/exe", ours)) return true;
+  if (!is_own_file(path, ours)) return false;
+  remember_own_file(path, ours);
+  return true;
+}
+
+bool recall_own_program(text& out) {
+  const own_file* const known = own.load(std::memory_order_acquire);
+  return known != nullptr && is_own_file(known->path.data(), known->number) && assign(out, known->path.data());
+}
+#else
+bool check_own_program(const char*) { return true; }
+bool recall_own_program(text&) { return false; }
+#endif
+
 kith_status find_own_program(text& out) {
+  if (recall_own_program(out)) return KITH_OK;
   if (!out.resize(PATH_MAX + 1)) return KITH_E_NO_MEMORY;
   size_t length = out.size();
   if (const int result = uv_exepath(out.data(), &length); result != 0) return fail(-result);
-  if (file_is_still_ours(out.data())) return KITH_OK;
+  if (check_own_program(out.data())) return KITH_OK;
   return assign(out, "/proc/self/exe") ? KITH_OK : KITH_E_NO_MEMORY;
 }
 
@@ -97,7 +142,13 @@ kith_status list_kept(const spawn_plan& plan, buffer<int>& out) {
 
 }  // namespace
 
-uint32_t own_pid() { return static_cast<uint32_t>(getpid()); }
+uint32_t own_pid() {
+#if defined(__linux__) && !defined(KITH_PORTABLE)
+  return static_cast<uint32_t>(bare_call(SYS_getpid));
+#else
+  return static_cast<uint32_t>(getpid());
+#endif
+}
 
 kith_status make_absolute(text& path) {
   if (path[0] == '/') return KITH_OK;

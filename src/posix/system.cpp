@@ -62,6 +62,21 @@ const char* const* own_variables() {
   return own == nullptr ? none : own;  // after clearenv
 }
 
+// By itself, and not by libuv: that is a page fault less and three names less to be found for a new process. Most find nothing.
+bool variable_take(const char* name, char* out, size_t size) {
+  const size_t length = std::strlen(name);
+  for (const char* const* each = own_variables(); *each != nullptr; ++each) {
+    const char* const line = *each;
+    if (line[0] != name[0] || std::strncmp(line, name, length) != 0 || line[length] != '=') continue;
+    const size_t needed = std::strlen(line) - length;  // with the NUL in place of the '='
+    if (needed > size) return false;
+    std::memcpy(out, line + length + 1, needed);
+    unsetenv(name);
+    return true;
+  }
+  return false;
+}
+
 namespace {
 
 // Whether a stream holds nothing to be written, as far as can be told by looking: in a forked child fflush costs six page faults, a tenth

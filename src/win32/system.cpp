@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include <uv.h>
+
 #include "utf16.h"
 #include "win32_error.h"
 
@@ -51,6 +53,12 @@ bool has(int32_t feature) {
 }
 
 const char* const* own_variables() { return nullptr; }
+
+bool variable_take(const char* name, char* out, size_t size) {
+  if (uv_os_getenv(name, out, &size) != 0) return false;
+  uv_os_unsetenv(name);
+  return true;
+}
 
 bool same_variable(const char* a, size_t a_length, const char* b, size_t b_length) {
   if (a_length == b_length && std::memcmp(a, b, a_length) == 0) return true;
