@@ -33,7 +33,8 @@ struct boot_segment {
   platform::bells stop_bells;  // ring for the stop event
   // Where the segment lies when it is not shared memory: in place if it is small.
   buffer<unsigned char> private_copy;
-  alignas(64) unsigned char small_copy[512];
+  alignas(64) unsigned char small_copy[1024];
+  size_t unwritten = 0;  // bytes of small_copy that the segment is to hold, and does not yet; 0: it is mapped
   buffer<platform::passed_handle> passed;
   text variable;     // KITH_BOOT=...
   boot_segment() {}  // not `= default`: that would zero small_copy wherever one is value-initialised
@@ -42,6 +43,17 @@ struct boot_segment {
 };
 
 kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out);
+void boot_hand_over(boot_segment& boot, platform::spawn_plan& spawn);
+// Of what was handed over without being mapped: maps it, and lets go of the handle. false: there is none, or it cannot be.
+bool boot_map(shm::segment& boot);
+
+// How far the child came, once it has ended.
+struct boot_report {
+  uint32_t progress = shm::child_started;
+  int32_t no_entry = KITH_OK;
+};
+boot_report boot_read_report(const shm::segment& boot);
+
 // For a child made by fork, which has our memory: the same without a variable, and without shared memory if it cannot be asked to stop.
 kith_status boot_write_for_fork(const boot_plan& plan, const given_shares& shares, boot_segment& out);
 
@@ -52,6 +64,8 @@ shm::run_kind boot_run();
 
 // What this process was told, or nullptr.
 shm::segment* boot_find();
+// The same, to be shared with the parent: where boot_find has a copy only. nullptr also: it cannot be mapped.
+shm::segment* boot_share();
 const char* boot_own_name();  // "": it was told none
 // For a forked child: `boot`, which lives as long as the process, is what it was told. Only a pointer is kept, as every page that a
 // forked child writes to is copied for it first.

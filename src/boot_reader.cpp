@@ -26,12 +26,16 @@ struct knowledge {
   bool present = false;
   bool taken_over = false;
   bool guest = false;
+  bool is_copy = false;  // `segment` is what fits into `copy`; what is written goes to the memory itself
   uint64_t bootstrap_number = 0;
   // They live as long as the process, and are made in place: a child that takes no memory has no heap to set up.
   shm::segment* segment = nullptr;
   buffer<bool>* claims = nullptr;  // one a share
   alignas(shm::segment) unsigned char place_of_segment[sizeof(shm::segment)] = {};
   alignas(buffer<bool>) unsigned char place_of_claims[sizeof(buffer<bool>)] = {};
+  alignas(shm::segment) unsigned char place_of_shared[sizeof(shm::segment)] = {};
+  shm::segment* shared = nullptr;  // once it was wanted, where `segment` is a copy
+  alignas(64) unsigned char copy[1024] = {};
 };
 constinit knowledge known;
 
@@ -136,10 +140,26 @@ void own_the_handles() {
   }
 }
 
+// What the kernel does to map a page costs more than all the rest that a child does to learn what it is to run. So what is short is copied. Where the
+// pid may still be missing, it is mapped.
+bool copy_segment(platform::native_handle& handle, uint64_t token) {
+  const size_t size = platform::memory_peek(handle, known.copy, sizeof known.copy);
+  if (shm::segment_read(known.copy, size, shm::segment_kind::bootstrap, *known.segment) != KITH_OK) return false;
+  // Acquire: see meant_for_us.
+  const bool is_ours = state().token == token &&
+                       state().child_pid.load(std::memory_order_acquire) == platform::own_pid() &&
+                       pieces_are_sound() && prepare_claims();
+  if (!is_ours) return false;
+  known.segment->memory.object = std::move(handle);
+  known.is_copy = true;
+  return true;
+}
+
 bool open_segment(uint64_t number, uint64_t token) {
   platform::native_handle handle;
   if (platform::handle_adopt(number, handle) != KITH_OK) return false;
   known.segment = ::new (known.place_of_segment) shm::segment;
+  if (copy_segment(handle, token)) return true;
   if (shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *known.segment) == KITH_OK) {
     // A child of a child may find the variable of its parent, and another handle of that number.
     if (state().token == token && meant_for_us() && pieces_are_sound() && prepare_claims()) return true;
@@ -150,6 +170,17 @@ bool open_segment(uint64_t number, uint64_t token) {
   // It may be somebody else's: not ours to close. segment_attach moves from it on success only.
   (void)handle.release();  // NOLINT(bugprone-use-after-move)
   return false;
+}
+
+// What the parent reads after our end, so relaxed.
+template <class Word>
+void tell_parent(std::atomic<Word>& word, Word value) {
+  const size_t offset = static_cast<size_t>(reinterpret_cast<unsigned char*>(&word) - known.copy);
+  if (known.is_copy && platform::memory_poke(known.segment->memory.object, offset, static_cast<uint32_t>(value))) return;
+  const ptrdiff_t in_state = reinterpret_cast<unsigned char*>(&word) - known.segment->state;
+  shm::segment* const shared = boot_share();
+  if (shared == nullptr) return;
+  reinterpret_cast<std::atomic<Word>*>(shared->state + in_state)->store(value, std::memory_order_relaxed);
 }
 
 // The address was written by the host in this very process: the token and the pid have told us so.
@@ -190,6 +221,7 @@ void adopt_forked() {
   known.is_read.set_done();
   known.present = false;
   known.guest = false;
+  known.is_copy = false;
   known.taken_over = true;
   known.segment = make<shm::segment>();  // not in place: what our parent was told lies there
   if (known.segment != nullptr) {
@@ -247,6 +279,18 @@ shm::segment* boot_find() {
   return known.present ? known.segment : nullptr;
 }
 
+shm::segment* boot_share() {
+  if (!known.is_copy) return boot_find();
+  const library_guard guard;
+  if (known.shared != nullptr) return known.shared;
+  platform::native_handle handle;
+  if (platform::handle_copy_in(static_cast<int64_t>(known.bootstrap_number), handle) != KITH_OK) return nullptr;
+  shm::segment* const shared = ::new (known.place_of_shared) shm::segment;
+  if (shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *shared) != KITH_OK) return nullptr;
+  platform::memory_keep_mapping_only(shared->memory);
+  return known.shared = shared;
+}
+
 const char* boot_own_name() { return boot_find() == nullptr ? "" : at(state().own_name); }
 
 KITH_IN_FORKED_CHILD void boot_adopt(const boot_segment& boot) {
@@ -256,8 +300,7 @@ KITH_IN_FORKED_CHILD void boot_adopt(const boot_segment& boot) {
 
 void boot_take_over() {
   known.taken_over = true;
-  // Relaxed: the parent reads it after our end.
-  if (known.present) state().progress.store(shm::child_took_over, std::memory_order_relaxed);
+  if (known.present) tell_parent(state().progress, uint32_t{shm::child_took_over});
 }
 
 bool boot_taken_over() { return known.taken_over || forked != nullptr; }
@@ -276,7 +319,7 @@ kith_status boot_find_task(boot_task& out) {
   const shm::bootstrap_state& boot = state();
   kith_status status = find_entry(boot, out.entry);
   if (status != KITH_OK) {
-    state().no_entry.store(status, std::memory_order_relaxed);  // the parent reads it after our end
+    tell_parent(state().no_entry, int32_t{status});
     return status;
   }
   out.argument_size = static_cast<size_t>(boot.argument.size);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "boot.h"
 
@@ -117,12 +118,30 @@ kith_status fill_in(const boot_plan& plan, const given_shares& shares, boot_segm
 
 namespace {
 
-kith_status write_shared(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
+// Where that is to be had, what is small is not mapped but written, when the child has been made and all numbers are known.
+bool stage(const shm::segment_plan& wanted, boot_segment& out) {
+  size_t used = 0;
+  if (shm::segment_stage(wanted, out.small_copy, sizeof out.small_copy, out.segment, used) != KITH_OK) return false;
+  if (platform::memory_create_unwritten(used, out.segment.memory) != KITH_OK) return false;
+  out.handle = &out.segment.memory.object;
+  out.unwritten = used;
+  return true;
+}
+
+kith_status make_segment(const shm::segment_plan& wanted, bool may_be_staged, boot_segment& out) {
+  if (may_be_staged && stage(wanted, out)) return KITH_OK;
+  out.segment = {};
+  const kith_status status = shm::segment_create(wanted, out.segment);
+  if (status == KITH_OK) out.handle = &platform::memory_handle(out.segment.memory);
+  return status;
+}
+
+kith_status write_shared(const boot_plan& plan, const given_shares& shares, bool may_be_staged, boot_segment& out) {
   shm::segment_plan wanted{shm::segment_kind::bootstrap};
   wanted.data_size = static_cast<size_t>(write_pieces(plan, shares, nullptr, nullptr));
   if (wanted.data_size < plan.argument_size) return KITH_E_TOO_LARGE;
   if (kith_status status = platform::bells_create(1, out.stop_bells); status != KITH_OK) return status;
-  if (kith_status status = shm::segment_create(wanted, out.segment); status != KITH_OK) return status;
+  if (kith_status status = make_segment(wanted, may_be_staged, out); status != KITH_OK) return status;
   const kith_status status = fill_in(plan, shares, out);
   if (status != KITH_OK) shm::segment_close(out.segment);
   return status;
@@ -147,17 +166,51 @@ kith_status write_private(const boot_plan& plan, const given_shares& shares, boo
 }  // namespace
 
 kith_status boot_write(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
-  kith_status status = write_shared(plan, shares, out);
+  kith_status status = write_shared(plan, shares, platform::bootstraps_are_staged, out);
   if (status != KITH_OK) return status;
-  out.handle = &platform::memory_handle(out.segment.memory);
   status = platform::random_bytes(&out.state().token, sizeof out.state().token);
   if (status == KITH_OK) status = write_variable(out);
   if (status != KITH_OK) shm::segment_close(out.segment);
   return status;
 }
 
+void boot_hand_over(boot_segment& boot, platform::spawn_plan& spawn) {
+  spawn.bootstrap = boot.handle;
+  spawn.passed = boot.passed.data();
+  spawn.passed_count = boot.passed.size();
+  spawn.child_pid = &boot.state().child_pid;
+  spawn.unwritten = boot.unwritten == 0 ? nullptr : boot.small_copy;
+  spawn.unwritten_size = boot.unwritten;
+}
+
+bool boot_map(shm::segment& boot) {
+  if (boot.memory.base != nullptr) return true;
+  if (!boot.memory.object.valid()) return false;
+  shm::segment mapped;
+  if (shm::segment_attach(std::move(boot.memory.object), shm::segment_kind::bootstrap, mapped) != KITH_OK)
+    return false;
+  boot = std::move(mapped);
+  platform::memory_keep_mapping_only(boot.memory);
+  return true;
+}
+
+// Relaxed: the child has ended, which the OS told us after its last write.
+static boot_report report_in(const shm::segment& boot) {
+  const shm::bootstrap_state& state = *reinterpret_cast<const shm::bootstrap_state*>(boot.state);
+  return {state.progress.load(std::memory_order_relaxed), state.no_entry.load(std::memory_order_relaxed)};
+}
+
+boot_report boot_read_report(const shm::segment& boot) {
+  if (boot.memory.base != nullptr) return report_in(boot);
+  alignas(64) unsigned char copy[sizeof(boot_segment::small_copy)];
+  const size_t size = platform::memory_peek(boot.memory.object, copy, sizeof copy);
+  shm::segment seen;
+  const bool sound = shm::segment_read(copy, size, shm::segment_kind::bootstrap, seen) == KITH_OK;
+  return sound ? report_in(seen) : boot_report{};
+}
+
 kith_status boot_write_for_fork(const boot_plan& plan, const given_shares& shares, boot_segment& out) {
-  return plan.can_be_asked ? write_shared(plan, shares, out) : write_private(plan, shares, out);
+  return plan.can_be_asked ? write_shared(plan, shares, false, out) : write_private(plan, shares, out);
 }
 
 }  // namespace kith

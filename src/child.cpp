@@ -76,6 +76,7 @@ KITH_IN_FORKED_CHILD void child_run_forked(boot_segment& boot, kith_entry entry,
   stream_forget_all();
   os_handle_forget_all();
   keep_mappings_only();
+  process_keep_mappings();
   if ((boot.state().flags & shm::boot_can_be_asked) != 0) keep_mapping_only(boot);
   if (keep_descriptors) {
     process_forget_all();

@@ -25,18 +25,22 @@ kith_event* stop_event = nullptr;
 char own_name[longest_name + 1] = "";
 const char* own_path = "";
 
-shm::bootstrap_state* told() {
+shm::bootstrap_state& state_of(const shm::segment& segment) {
+  return *reinterpret_cast<shm::bootstrap_state*>(segment.state);
+}
+
+const shm::bootstrap_state* told() {
   const shm::segment* segment = boot_find();
-  return segment == nullptr ? nullptr : reinterpret_cast<shm::bootstrap_state*>(segment->state);
+  return segment == nullptr ? nullptr : &state_of(*segment);
 }
 
 // The event lies in the segment that says what we were started for, which stays mapped: this mapping is never closed.
-mapping* share_stop_event(shm::bootstrap_state& state) {
+mapping* share_stop_event(shm::segment& segment) {
   mapping* shared = make<mapping>();
   if (shared == nullptr) return nullptr;
   shared->references.store(2, std::memory_order_relaxed);
-  shared->segment.state = reinterpret_cast<unsigned char*>(&state.stop);
-  shared->segment.waiting = boot_find()->waiting;
+  shared->segment.state = reinterpret_cast<unsigned char*>(&state_of(segment).stop);
+  shared->segment.waiting = segment.waiting;
   return shared;
 }
 
@@ -49,11 +53,11 @@ void adopt_bells(const shm::bootstrap_state& state, platform::bells& out) {
   platform::bells_adopt(std::move(handles[0]), std::move(handles[1]), out);
 }
 
-kith_event* make_stop_event(shm::bootstrap_state& state) {
-  mapping* shared = share_stop_event(state);
+kith_event* make_stop_event(shm::segment& segment) {
+  mapping* shared = share_stop_event(segment);
   if (shared == nullptr) return nullptr;
   platform::bells bells;
-  adopt_bells(state, bells);
+  adopt_bells(*told(), bells);
   void* made = nullptr;
   if (segment_object_open_borrowed(event_class, shared, std::move(bells), &made) != KITH_OK) return nullptr;
   return static_cast<kith_event*>(made);
@@ -104,13 +108,14 @@ KITH_IN_FORKED_CHILD void parent_forget() {
 using namespace kith;
 
 kith_event* kith_stop_event(void) {
-  shm::bootstrap_state* state = told();
+  const shm::bootstrap_state* state = told();
   if (state == nullptr || (state->flags & shm::boot_can_be_asked) == 0) return nullptr;
   event_is_made.call([&] {
-    stop_event = make_stop_event(*state);
+    shm::segment* const shared = boot_share();
+    stop_event = shared == nullptr ? nullptr : make_stop_event(*shared);
     if (stop_event == nullptr) return false;
     // Seq_cst, before the caller looks at the event: see ask_to_stop in process.cpp.
-    state->hears.store(1, std::memory_order_seq_cst);
+    state_of(*shared).hears.store(1, std::memory_order_seq_cst);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     return true;
   });

@@ -98,6 +98,13 @@ uint64_t pid_namespace();  // pids mean the same processes where this is equal; 
 kith_status memory_create(size_t size, bool commit, bool may_restrict, memory& out);
 // Maps all of a handed-over object: for writing if the handle allows it, else for reading. Moves from `object` on success only.
 kith_status memory_attach(native_handle&& object, memory& out);
+// Memory for a bootstrap segment that the child itself writes on its way (spawn_plan.unwritten); not mapped. Where bootstraps_are_staged only
+// (platform_types.h).
+kith_status memory_create_unwritten(size_t size, memory& out);
+// Small memory can be read, and a word of it be written, at less cost than to map it. memory_peek copies what is at its beginning, and tells how much
+// that is; 0, or false: not on this OS, or not with this object.
+size_t memory_peek(const native_handle& object, void* out, size_t size);
+bool memory_poke(const native_handle& object, size_t offset, uint32_t value);
 // From now on memory_handle gives others the right to read only. Our own mapping stays writable.
 kith_status memory_restrict(memory& self);
 const native_handle& memory_handle(const memory& self);  // what to hand to a child
@@ -427,6 +434,9 @@ struct spawn_plan {
   // In the bootstrap segment (or nullptr): the port stores the child's pid, at the latest right after the child began; release,
   // pairs with the child's acquire load in boot.
   std::atomic<uint32_t>* child_pid = nullptr;
+  // What the bootstrap segment is to hold, with the pid, if it was made by memory_create_unwritten.
+  const unsigned char* unwritten = nullptr;
+  size_t unwritten_size = 0;
 };
 
 // Returns when the program runs, or with the reason why it does not: KITH_E_NOT_FOUND, _NOT_A_PROGRAM, _DENIED, _BAD_CWD.

@@ -134,11 +134,18 @@ platform::child_life life_of(const kith_process_options& wanted) {
   return {(wanted.flags & KITH_PROCESS_DETACHED) != 0, (wanted.flags & KITH_PROCESS_TREE) != 0};
 }
 
-// What the parent keeps of it: the child has the handles.
+// What the parent keeps of it: the child has the handles. Of what was only written the handle is kept, to look at it at the end; but a program that
+// has many descriptors may have no more of them.
 void keep_boot(boot_segment& boot, process_object& self) {
+  constexpr uint64_t many = 256;
   self.boot = std::move(boot.segment);
   self.stop_bells = std::move(boot.stop_bells);
-  platform::memory_keep_mapping_only(self.boot.memory);
+  if (self.boot.memory.base == nullptr) {
+    self.boot.state = self.boot.data = nullptr;  // they were in `boot`
+    if (platform::handle_number(self.boot.memory.object) >= many) (void)boot_map(self.boot);
+  } else {
+    platform::memory_keep_mapping_only(self.boot.memory);
+  }
 }
 
 kith_status start_program(const kith_process_options& wanted, given_shares& shares, const stdio_plan& streams,
@@ -151,10 +158,7 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
   const bool needs_boot = self.runs_function || !shares.list().empty() || wanted.name != nullptr;
   if (needs_boot) {
     if (kith_status status = boot_write(plan, shares, boot); status != KITH_OK) return status;
-    spawn.bootstrap = boot.handle;
-    spawn.passed = boot.passed.data();
-    spawn.passed_count = boot.passed.size();
-    spawn.child_pid = &boot.state().child_pid;
+    boot_hand_over(boot, spawn);
   }
   environment variables;
   const bool clean = (wanted.flags & KITH_PROCESS_CLEAN_ENV) != 0;
@@ -219,16 +223,14 @@ void explain(const process_object& self, kith_exit& end) {
       (self.asked && end.code == code_of_terminate) || (self.killed && end.code == code_of_kill);
   if (end.kind == KITH_EXIT_SIGNAL && by_us) end.kind = KITH_EXIT_KILLED;
   if (end.kind != KITH_EXIT_CODE || !self.runs_function) return;
-  const shm::bootstrap_state& boot = *reinterpret_cast<const shm::bootstrap_state*>(self.boot.state);
-  // Relaxed: the child has ended, which the OS told us after its last write.
-  const int32_t no_entry = boot.no_entry.load(std::memory_order_relaxed);
-  if (boot.progress.load(std::memory_order_relaxed) == shm::child_started) {
+  const boot_report report = boot_read_report(self.boot);
+  if (report.progress == shm::child_started) {
     end.kind = self.hosted ? KITH_EXIT_NO_ENTRY : KITH_EXIT_NO_CHILD_MAIN;
     if (self.hosted)
       end.code = KITH_E_MISMATCH;  // it could not read what we wrote, or it is some other program
-  } else if (no_entry != KITH_OK) {
+  } else if (report.no_entry != KITH_OK) {
     end.kind = KITH_EXIT_NO_ENTRY;
-    end.code = no_entry;
+    end.code = report.no_entry;
   }
 }
 
@@ -272,7 +274,7 @@ constexpr demand to_die{platform::process_kill, &process_object::killed};
 
 // Tells the child to stop. False: it does not look for that.
 bool ask_to_stop(process_object& self) {
-  if (self.boot.state == nullptr) return false;
+  if (!boot_map(self.boot)) return false;
   shm::bootstrap_state& boot = *reinterpret_cast<shm::bootstrap_state*>(self.boot.state);
   shm::event_set(boot.stop, self.boot.waiting, &self.stop_bells);
   // With the child's, which says that it looks and then looks: either it sees the event set, or we see that it looks.
@@ -352,6 +354,18 @@ kith_status process_open_foreign(identity who, platform::native_handle&& handle,
     handle_close(made, object_kind::process);
   }
   return status;
+}
+
+// Without writing to those that have none, which is the rule: the page would be copied.
+KITH_IN_FORKED_CHILD void process_keep_mappings() {
+  handle_for_each(
+      object_kind::process,
+      [](void*, object& object, void*) {
+        process_object& self = static_cast<process_object&>(object);
+        if (platform::bells_handle(self.stop_bells, 0).valid()) self.stop_bells = {};
+        if (self.boot.memory.object.valid()) platform::memory_keep_mapping_only(self.boot.memory);
+      },
+      nullptr);
 }
 
 void process_forget_all() {

@@ -205,8 +205,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a host with another version of kith refuses") 
     kith::platform::spawn_plan spawn;
     spawn.argv = argv;
     spawn.env = env;
-    spawn.bootstrap = &kith::platform::memory_handle(boot.segment.memory);
-    spawn.child_pid = &boot.state().child_pid;
+    kith::boot_hand_over(boot, spawn);
     kith::platform::process child;
     REQUIRE_OK(kith::platform::process_spawn(spawn, child));
     REQUIRE_OK(
@@ -215,7 +214,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a host with another version of kith refuses") 
     kith::platform::process_collect(child, end);
     const bool same = version == kith::shm::boot_version;
     CHECK(end.code == (same ? 0 : 127));
-    CHECK_STATUS(boot.state().no_entry.load(), same ? KITH_OK : KITH_E_MISMATCH);
+    CHECK_STATUS(kith::boot_read_report(boot.segment).no_entry, same ? KITH_OK : KITH_E_MISMATCH);
     kith::shm::segment_close(boot.segment);
   }
 }

@@ -122,6 +122,29 @@ kith_status memory_attach(native_handle&& object, memory& out) {
   return status;
 }
 
+// The seals are the child's to add, when it has its size.
+kith_status memory_create_unwritten(size_t size, memory& out) {
+  if (const kith_status status = check_size_limit(size); status != KITH_OK) return status;
+  native_handle object = open_memfd();
+  if (!object.valid()) return fail(errno);
+  out.object = std::move(object);
+  out.size = size;
+  return KITH_OK;
+}
+
+// A memfd only: nobody waits for what is read of one, and nothing is taken out.
+size_t memory_peek(const native_handle& object, void* out, size_t size) {
+  if (fcntl(object.get(), F_GET_SEALS) == -1) return 0;
+  const ssize_t got = restart([&] { return pread(object.get(), out, size, 0); });
+  return got > 0 ? static_cast<size_t>(got) : 0;
+}
+
+bool memory_poke(const native_handle& object, size_t offset, uint32_t value) {
+  if (check_size_limit(offset + sizeof value) != KITH_OK) return false;
+  const auto write = [&] { return pwrite(object.get(), &value, sizeof value, static_cast<off_t>(offset)); };
+  return restart(write) == static_cast<ssize_t>(sizeof value);
+}
+
 // A read-only descriptor alone holds nobody back, who may open /proc/self/fd/N for writing: the seal does.
 // Our own mapping is older than the seal and stays writable.
 kith_status memory_restrict(memory& self) {

@@ -57,6 +57,10 @@ kith_status memory_attach(native_handle&& object, memory& out) {
   return status;
 }
 
+kith_status memory_create_unwritten(size_t, memory&) { return KITH_E_UNSUPPORTED; }
+size_t memory_peek(const native_handle&, void*, size_t) { return 0; }
+bool memory_poke(const native_handle&, size_t, uint32_t) { return false; }
+
 kith_status memory_restrict(memory& self) {
   if (!self.read_only.valid()) return KITH_E_UNSUPPORTED;  // it was attached, not created here
   self.restricted = true;

@@ -57,10 +57,13 @@ struct memory {
 };
 
 // With their parent, so that they need not look after it.
+// And whether the bootstrap segment of a child is written by one call, for less than mapping it takes.
 #if defined(__linux__) && !defined(KITH_PORTABLE)
 inline constexpr bool os_ends_children = true;
+inline constexpr bool bootstraps_are_staged = true;
 #else
 inline constexpr bool os_ends_children = false;
+inline constexpr bool bootstraps_are_staged = false;
 #endif
 
 // What a sender hands over waits in the socket, and goes with it.

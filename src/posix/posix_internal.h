@@ -66,6 +66,9 @@ struct child_start {
   size_t kept_count;
   int standard[standard_streams];    // what become its standard streams, all above those; -1: ours
   std::atomic<uint32_t>* child_pid;  // or nullptr
+  const unsigned char* unwritten;    // what the child writes to its bootstrap segment, or nullptr
+  size_t unwritten_size;
+  int bootstrap;  // the segment; -1: none
   child_life life;
 };
 

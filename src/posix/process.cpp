@@ -180,6 +180,9 @@ kith_status process_spawn(const spawn_plan& plan, process& out) {
                     kept.size(),
                     {-1, -1, -1},
                     plan.child_pid,
+                    plan.unwritten,
+                    plan.unwritten_size,
+                    plan.bootstrap == nullptr ? -1 : plan.bootstrap->get(),
                     plan.life};
   for (size_t i = 0; i < standard_streams; ++i) {
     if (plan.standard[i] != nullptr) start.standard[i] = plan.standard[i]->get();

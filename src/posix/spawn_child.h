@@ -112,6 +112,10 @@ KITH_IN_CHILD void become_program(child_task& task) {
   // Release, pairs with the acquire of the program that we become.
   if (start.child_pid != nullptr)
     start.child_pid->store(static_cast<uint32_t>(getpid()), std::memory_order_release);
+  if (start.unwritten != nullptr && !Kernel::write_bootstrap(start)) {
+    task.report.error = ENOMEM;
+    return;
+  }
   if (start.life.tree) setpgid(0, 0);
   Kernel::default_signal_actions();
   if (!set_standard_streams(start)) {

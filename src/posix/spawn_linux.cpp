@@ -47,6 +47,18 @@ struct linux_kernel {
     }
   }
 
+  // Sealed at last: with its size, and so that nobody adds another seal.
+  KITH_IN_CHILD static bool write_bootstrap(const child_start& start) {
+    const long size = static_cast<long>(start.unwritten_size);
+#if defined(__LP64__)
+    const long done = bare_call(SYS_pwrite64, start.bootstrap, address(start.unwritten), size, 0);
+#else
+    const long done = syscall(SYS_pwrite64, start.bootstrap, start.unwritten, size, 0, 0, 0);  // an offset of two words
+#endif
+    const long sealed = bare_call(SYS_fcntl, start.bootstrap, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    return done == size && (sealed == 0 || sealed == -EPERM);  // EPERM: by the child before us, which could not run its program
+  }
+
   KITH_IN_CHILD static void close_on_exec() {
     if (bare_call(SYS_close_range, STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) close_on_exec_by_walk();
   }

@@ -13,6 +13,8 @@ struct posix_calls {
     for (int signal = 1; signal < NSIG; ++signal) sigaction(signal, &default_action, nullptr);
   }
 
+  static bool write_bootstrap(const child_start&) { return false; }  // it never is unwritten
+
   static void close_on_exec() { close_on_exec_by_walk(); }
 
   static void unblock_signals() {

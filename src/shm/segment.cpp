@@ -32,8 +32,7 @@ kith_status open_waiting(segment& self, const segment_header& header, const segm
   return platform::wait_area_open(self.waiting);
 }
 
-void fill_in(segment& self, const segment_header& header, const segment_layout& places) {
-  unsigned char* base = static_cast<unsigned char*>(self.memory.base);
+void fill_in(segment& self, unsigned char* base, const segment_header& header, const segment_layout& places) {
   self.state = header.state_size == 0 ? nullptr : base + sizeof(segment_header);
   self.data = base + places.data;
   self.data_size = static_cast<size_t>(header.data_size);
@@ -134,8 +133,9 @@ uint32_t state_size_of(segment_kind kind) {
   return 0;
 }
 
-kith_status segment_create(const segment_plan& plan, segment& out) {
-  segment_header header{};
+namespace {
+
+kith_status make_header(const segment_plan& plan, segment_header& header) {
   header.magic = segment_magic;
   header.byte_order = segment_byte_order;
   header.layout_version = segment_layout_version;
@@ -146,9 +146,27 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
   header.type = plan.type;
   header.element_size = plan.element_size;
   if (names_processes(plan.kind)) header.pid_namespace = platform::pid_namespace();
-  if (kith_status status = platform::random_bytes(header.id, sizeof header.id); status != KITH_OK)
-    return status;
+  return platform::random_bytes(header.id, sizeof header.id);
+}
 
+}  // namespace
+
+kith_status segment_stage(const segment_plan& plan, unsigned char* bytes, size_t size, segment& out, size_t& used) {
+  segment_header header{};
+  if (kith_status status = make_header(plan, header); status != KITH_OK) return status;
+  if (header.slot_count != 0) return KITH_E_UNSUPPORTED;  // a copy of it would be good for nothing
+  const segment_layout places = lay_out(header.state_size, 0, plan.data_size, false);
+  if (places.total == 0 || places.total > size) return KITH_E_TOO_LARGE;
+  std::memset(bytes, 0, places.total);
+  std::memcpy(bytes, &header, sizeof header);
+  fill_in(out, bytes, header, places);
+  used = places.total;
+  return KITH_OK;
+}
+
+kith_status segment_create(const segment_plan& plan, segment& out) {
+  segment_header header{};
+  if (kith_status status = make_header(plan, header); status != KITH_OK) return status;
   const segment_layout places =
       lay_out(header.state_size, header.slot_count, plan.data_size, plan.name != nullptr);
   if (places.total == 0) return KITH_E_TOO_LARGE;
@@ -164,7 +182,7 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
     segment_close(made);
     return status;
   }
-  fill_in(made, header, places);
+  fill_in(made, static_cast<unsigned char*>(made.memory.base), header, places);
   if (plan.name != nullptr) name_card_begin(card_at(made.memory, places), *plan.name, plan.kind, made.name);
   out = std::move(made);
   return KITH_OK;
@@ -203,8 +221,19 @@ kith_status segment_attach_memory(platform::memory&& memory, segment_kind kind, 
     memory = std::move(made.memory);
     return status;
   }
-  fill_in(made, header, places);
+  fill_in(made, static_cast<unsigned char*>(made.memory.base), header, places);
   out = std::move(made);
+  return KITH_OK;
+}
+
+kith_status segment_read(unsigned char* bytes, size_t size, segment_kind kind, segment& out) {
+  segment_header header;
+  if (size < sizeof header) return KITH_E_MISMATCH;
+  std::memcpy(&header, bytes, sizeof header);
+  if (!header_is_ours(header, kind) || header.slot_count != 0 || header.card != 0) return KITH_E_MISMATCH;
+  const segment_layout places = lay_out(header.state_size, 0, header.data_size, false);
+  if (places.total == 0 || places.total > size) return KITH_E_TOO_LARGE;
+  fill_in(out, bytes, header, places);
   return KITH_OK;
 }
 

@@ -96,10 +96,15 @@ bool header_is_sound(const segment_header& header, segment_kind kind, size_t mem
 uint32_t state_size_of(segment_kind kind);
 
 kith_status segment_create(const segment_plan& plan, segment& out);
+// Lays one out in memory of ours, from where it is written to `out.memory` later. KITH_E_TOO_LARGE: it does not fit.
+kith_status segment_stage(const segment_plan& plan, unsigned char* bytes, size_t size, segment& out, size_t& used);
 // Maps a segment that another process made. KITH_E_MISMATCH: it is none, another kind, or of another layout.
 kith_status segment_attach(platform::native_handle&& object, segment_kind kind, segment& out);
 // The same for memory that is mapped already. When it fails, the memory is as it was.
 kith_status segment_attach_memory(platform::memory&& memory, segment_kind kind, segment& out);
+// The same of a copy of its beginning, which begins at a multiple of 64: good for looking only, and not for waiting. `out` borrows `bytes`, and is
+// not closed. KITH_E_TOO_LARGE: there is more of it.
+kith_status segment_read(unsigned char* bytes, size_t size, segment_kind kind, segment& out);
 void segment_close(segment& self);
 
 }  // namespace kith::shm

@@ -57,6 +57,10 @@ kith_status memory_attach(native_handle&& object, memory& out) {
   return KITH_OK;
 }
 
+kith_status memory_create_unwritten(size_t, memory&) { return KITH_E_UNSUPPORTED; }
+size_t memory_peek(const native_handle&, void*, size_t) { return 0; }
+bool memory_poke(const native_handle&, size_t, uint32_t) { return false; }
+
 // Nobody can turn the narrower handle into a wider one: memory_create allows nobody anything.
 kith_status memory_restrict(memory& self) {
   HANDLE narrower = nullptr;

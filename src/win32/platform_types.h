@@ -55,6 +55,7 @@ inline constexpr bool stream_handle_tells_end = false;
 
 // With their parent, so that they need not look after it.
 inline constexpr bool os_ends_children = true;
+inline constexpr bool bootstraps_are_staged = false;
 
 // Moved only into one that is empty. A read that is pending does not mind: it knows the pipe, not the stream.
 // What a sender hands over is a handle of this process already; the slot in the segment says which.
