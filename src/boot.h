@@ -29,7 +29,8 @@ struct boot_plan {
 
 struct boot_segment {
   shm::segment segment;
-  const platform::native_handle* handle = nullptr;  // of the segment, for the child; nullptr: it is not shared memory
+  const platform::native_handle* handle =
+      nullptr;                 // of the segment, for the child; nullptr: it is not shared memory
   platform::bells stop_bells;  // ring for the stop event
   // Where the segment lies when it is not shared memory: in place if it is small.
   buffer<unsigned char> private_copy;

@@ -144,7 +144,8 @@ void own_the_handles() {
 // pid may still be missing, it is mapped.
 bool copy_segment(platform::native_handle& handle, uint64_t token) {
   const size_t size = platform::memory_peek(handle, known.copy, sizeof known.copy);
-  if (shm::segment_read(known.copy, size, shm::segment_kind::bootstrap, *known.segment) != KITH_OK) return false;
+  if (shm::segment_read(known.copy, size, shm::segment_kind::bootstrap, *known.segment) != KITH_OK)
+    return false;
   // Acquire: see meant_for_us.
   const bool is_ours = state().token == token &&
                        state().child_pid.load(std::memory_order_acquire) == platform::own_pid() &&
@@ -176,7 +177,9 @@ bool open_segment(uint64_t number, uint64_t token) {
 template <class Word>
 void tell_parent(std::atomic<Word>& word, Word value) {
   const size_t offset = static_cast<size_t>(reinterpret_cast<unsigned char*>(&word) - known.copy);
-  if (known.is_copy && platform::memory_poke(known.segment->memory.object, offset, static_cast<uint32_t>(value))) return;
+  if (known.is_copy &&
+      platform::memory_poke(known.segment->memory.object, offset, static_cast<uint32_t>(value)))
+    return;
   const ptrdiff_t in_state = reinterpret_cast<unsigned char*>(&word) - known.segment->state;
   shm::segment* const shared = boot_share();
   if (shared == nullptr) return;
@@ -194,7 +197,8 @@ void become_guest(uint64_t host) {
 // Before the library is loaded, as its constructors may want their shares.
 kith_status pass_on() {
   char value[80];
-  std::snprintf(value, sizeof value, "1:%llx:%llx:%llx", static_cast<unsigned long long>(known.bootstrap_number),
+  std::snprintf(value, sizeof value, "1:%llx:%llx:%llx",
+                static_cast<unsigned long long>(known.bootstrap_number),
                 static_cast<unsigned long long>(state().token),
                 static_cast<unsigned long long>(reinterpret_cast<uintptr_t>(&end_of_guest)));
   return uv_os_setenv("KITH_BOOT", value) == 0 ? KITH_OK : KITH_E_NO_MEMORY;
@@ -284,9 +288,11 @@ shm::segment* boot_share() {
   const library_guard guard;
   if (known.shared != nullptr) return known.shared;
   platform::native_handle handle;
-  if (platform::handle_copy_in(static_cast<int64_t>(known.bootstrap_number), handle) != KITH_OK) return nullptr;
+  if (platform::handle_copy_in(static_cast<int64_t>(known.bootstrap_number), handle) != KITH_OK)
+    return nullptr;
   shm::segment* const shared = ::new (known.place_of_shared) shm::segment;
-  if (shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *shared) != KITH_OK) return nullptr;
+  if (shm::segment_attach(std::move(handle), shm::segment_kind::bootstrap, *shared) != KITH_OK)
+    return nullptr;
   platform::memory_keep_mapping_only(shared->memory);
   return known.shared = shared;
 }
@@ -347,7 +353,8 @@ KITH_IN_FORKED_CHILD bool shares_may_be_left() { return forked == nullptr || !fo
 
 kith_status share_claim_left_over(shm::segment_kind kind, claimed_share& out) {
   (void)boot_run();
-  if (!known.present || known.claims->empty()) return KITH_E_NOT_FOUND;  // without the mutex: most functions end so
+  if (!known.present || known.claims->empty())
+    return KITH_E_NOT_FOUND;  // without the mutex: most functions end so
   library_guard guard;
   for (size_t i = 0; i < share_count(); ++i) {
     const shm::share_record record = share_at(i);

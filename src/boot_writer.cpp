@@ -121,7 +121,8 @@ namespace {
 // Where that is to be had, what is small is not mapped but written, when the child has been made and all numbers are known.
 bool stage(const shm::segment_plan& wanted, boot_segment& out) {
   size_t used = 0;
-  if (shm::segment_stage(wanted, out.small_copy, sizeof out.small_copy, out.segment, used) != KITH_OK) return false;
+  if (shm::segment_stage(wanted, out.small_copy, sizeof out.small_copy, out.segment, used) != KITH_OK)
+    return false;
   if (platform::memory_create_unwritten(used, out.segment.memory) != KITH_OK) return false;
   out.handle = &out.segment.memory.object;
   out.unwritten = used;
@@ -136,7 +137,8 @@ kith_status make_segment(const shm::segment_plan& wanted, bool may_be_staged, bo
   return status;
 }
 
-kith_status write_shared(const boot_plan& plan, const given_shares& shares, bool may_be_staged, boot_segment& out) {
+kith_status write_shared(const boot_plan& plan, const given_shares& shares, bool may_be_staged,
+                         boot_segment& out) {
   shm::segment_plan wanted{shm::segment_kind::bootstrap};
   wanted.data_size = static_cast<size_t>(write_pieces(plan, shares, nullptr, nullptr));
   if (wanted.data_size < plan.argument_size) return KITH_E_TOO_LARGE;

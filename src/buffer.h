@@ -19,7 +19,8 @@ class buffer {
   buffer(const buffer&) = delete;
   buffer& operator=(const buffer&) = delete;
   ~buffer() {
-    if (data_ != nullptr) deallocate(data_);  // a new process that takes no memory need not find out where free is
+    if (data_ != nullptr)
+      deallocate(data_);  // a new process that takes no memory need not find out where free is
   }
 
   T* data() { return data_; }

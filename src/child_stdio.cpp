@@ -61,7 +61,8 @@ kith_status stdio_plan::prepare(const kith_process_options& wanted) {
   return KITH_OK;
 }
 
-KITH_IN_FORKED_CHILD void stdio_plan::fill_in(const platform::native_handle* (&standard)[platform::standard_streams]) const {
+KITH_IN_FORKED_CHILD void stdio_plan::fill_in(
+    const platform::native_handle* (&standard)[platform::standard_streams]) const {
   for (size_t i = 0; i < platform::standard_streams; ++i) {
     const platform::native_handle& handle = theirs_[merged_ && i == KITH_STDERR ? size_t{KITH_STDOUT} : i];
     standard[i] = handle.valid() ? &handle : nullptr;

@@ -26,7 +26,8 @@ struct chunk {
 
 // Guarded by the library mutex. First in, first out.
 struct handle_table {
-  uint32_t kinds_seen = 0;   // a bit for each kind that ever had a handle: a forked child need not look for the others
+  uint32_t kinds_seen =
+      0;  // a bit for each kind that ever had a handle: a forked child need not look for the others
   uint32_t free_count = 0;
   chunk* chunks = nullptr;
   handle_slot* first_free = nullptr;
@@ -144,8 +145,9 @@ void handle_close(void* handle, object_kind kind) {
   handle_unpin(handle);
 }
 
-KITH_IN_FORKED_CHILD void handle_for_each(object_kinds kinds, void (*visit)(void* handle, object& self, void* context),
-                     void* context) {
+KITH_IN_FORKED_CHILD void handle_for_each(object_kinds kinds,
+                                          void (*visit)(void* handle, object& self, void* context),
+                                          void* context) {
   if (!kinds.meets(table.kinds_seen)) return;
   for (chunk* each = table.chunks; each != nullptr; each = each->next) {
     for (uint32_t i = 0; i < slots_per_chunk; ++i) {

@@ -183,8 +183,8 @@ kith_status start_program(const kith_process_options& wanted, given_shares& shar
 }
 
 // The function was looked for in this process, which is the same program: the child need not look again.
-KITH_IN_FORKED_CHILD kith_status start_fork(const kith_process_options& wanted, given_shares& shares, const stdio_plan& streams,
-                       process_object& self) {
+KITH_IN_FORKED_CHILD kith_status start_fork(const kith_process_options& wanted, given_shares& shares,
+                                            const stdio_plan& streams, process_object& self) {
   boot_plan plan;
   plan.run = shm::run_kind::name;
   plan.entry_name = wanted.entry_name != nullptr ? wanted.entry_name : "-";

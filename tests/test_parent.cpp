@@ -2,6 +2,8 @@
 // What a child knows of itself and of its parent, and the request to stop.
 #include <atomic>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "foreign.h"
 
@@ -21,6 +23,13 @@ int32_t waits_for_the_request(const void*, size_t) {
   CHILD_NEEDS(kith_stop_requested(test::generous) == KITH_OK);
   CHILD_NEEDS(kith_stop_requested(0) == KITH_OK);  // it stays
   return stopped;
+}
+
+int32_t waits_with_an_argument(const void* argument, size_t size) {
+  const char* const bytes = static_cast<const char*>(argument);
+  for (size_t i = 0; i < size; ++i) CHILD_NEEDS(bytes[i] == 'x');
+  CHILD_NEEDS(reinterpret_cast<uintptr_t>(argument) % 64 == 0);
+  return waits_for_the_request(nullptr, 0);
 }
 
 int32_t waits_for_the_request_and_more(const void*, size_t) {
@@ -184,6 +193,31 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child that looks for requests is asked, and 
     CHECK_OK(kith_process_terminate(child.process));
     CHECK_EXIT(child.process, KITH_EXIT_CODE, stopped);
     CHECK_OK(kith_process_terminate(child.process));
+  }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a parent with many handles open asks its children, and is told how they ended") {
+  std::vector<test::array> arrays;
+  while (test::open_handles() < 300) arrays.push_back(test::make_array(KITH_I32, 1));
+  asked_child child(waits_for_the_request);
+  CHECK_OK(kith_process_terminate(child.process));
+  CHECK_EXIT(child.process, KITH_EXIT_CODE, stopped);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "an argument of any size reaches the child, which can be asked as well") {
+  for (const size_t size : {0u, 1u, 400u, 600u, 1100u, 5000u, 200'000u}) {
+    const std::string argument(size, 'x');
+    test::channel_pair line = test::make_channel();
+    const test::shares given = {{"line", line.b}};
+    kith_process_options options = test::run_entry(waits_with_an_argument, given);
+    options.argument = argument.data();
+    options.argument_size = argument.size();
+    test::process child;
+    REQUIRE_OK(test::spawn(options, child));
+    REQUIRE(test::hear(line.a, "looks"));
+    CHECK_OK(kith_process_terminate(child));
+    CHECK_EXIT(child, KITH_EXIT_CODE, stopped);
   }
 }
 

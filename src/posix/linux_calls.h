@@ -29,10 +29,7 @@ namespace kith::platform {
   register long second __asm__("x1") = b;
   register long third __asm__("x2") = c;
   register long fourth __asm__("x3") = d;
-  __asm__ __volatile__("svc #0"
-                       : "+r"(first)
-                       : "r"(code), "r"(second), "r"(third), "r"(fourth)
-                       : "memory");
+  __asm__ __volatile__("svc #0" : "+r"(first) : "r"(code), "r"(second), "r"(third), "r"(fourth) : "memory");
   return first;
 }
 #else

@@ -97,8 +97,8 @@ bool memory_share_is_read_only() {
 kith_status memory_fill(memory& made, size_t size, bool commit) {
   made.size = whole_pages(size);
   if (made.size == 0) return KITH_E_TOO_LARGE;
-  const kith_status status = commit ? commit_object(made.object.get(), made.size)
-                                    : set_object_size(made.object.get(), made.size);
+  const kith_status status =
+      commit ? commit_object(made.object.get(), made.size) : set_object_size(made.object.get(), made.size);
   return status == KITH_OK ? map_object(made, PROT_READ | PROT_WRITE) : status;
 }
 

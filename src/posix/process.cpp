@@ -97,8 +97,9 @@ void remember_own_file(const char* path, const file_number& ours) {
   found->number = ours;
   own_file* none = nullptr;
   // Release, pairs with the acquire in recall_own_program.
-  const bool kept = assign(found->path, path) &&
-                    own.compare_exchange_strong(none, found, std::memory_order_release, std::memory_order_relaxed);
+  const bool kept =
+      assign(found->path, path) &&
+      own.compare_exchange_strong(none, found, std::memory_order_release, std::memory_order_relaxed);
   if (!kept) unmake(found);
 }
 
@@ -113,7 +114,8 @@ bool check_own_program(const char* path) {
 
 bool recall_own_program(text& out) {
   const own_file* const known = own.load(std::memory_order_acquire);
-  return known != nullptr && is_own_file(known->path.data(), known->number) && assign(out, known->path.data());
+  return known != nullptr && is_own_file(known->path.data(), known->number) &&
+         assign(out, known->path.data());
 }
 #else
 bool check_own_program(const char*) { return true; }

@@ -35,7 +35,9 @@ namespace {
 #define CLOSE_RANGE_CLOEXEC (1U << 2)  // Linux 5.11
 #endif
 
-[[gnu::always_inline]] inline long address(const void* place) { return static_cast<long>(reinterpret_cast<intptr_t>(place)); }
+[[gnu::always_inline]] inline long address(const void* place) {
+  return static_cast<long>(reinterpret_cast<intptr_t>(place));
+}
 
 // Bare system calls: the thread sanitizer wraps the C library's, and a signal costs half of what it does by way of that.
 struct linux_kernel {
@@ -53,10 +55,14 @@ struct linux_kernel {
 #if defined(__LP64__)
     const long done = bare_call(SYS_pwrite64, start.bootstrap, address(start.unwritten), size, 0);
 #else
-    const long done = syscall(SYS_pwrite64, start.bootstrap, start.unwritten, size, 0, 0, 0);  // an offset of two words
+    const long done =
+        syscall(SYS_pwrite64, start.bootstrap, start.unwritten, size, 0, 0, 0);  // an offset of two words
 #endif
-    const long sealed = bare_call(SYS_fcntl, start.bootstrap, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-    return done == size && (sealed == 0 || sealed == -EPERM);  // EPERM: by the child before us, which could not run its program
+    const long sealed =
+        bare_call(SYS_fcntl, start.bootstrap, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    return done == size &&
+           (sealed == 0 ||
+            sealed == -EPERM);  // EPERM: by the child before us, which could not run its program
   }
 
   KITH_IN_CHILD static void close_on_exec() {

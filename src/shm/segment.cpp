@@ -151,7 +151,8 @@ kith_status make_header(const segment_plan& plan, segment_header& header) {
 
 }  // namespace
 
-kith_status segment_stage(const segment_plan& plan, unsigned char* bytes, size_t size, segment& out, size_t& used) {
+kith_status segment_stage(const segment_plan& plan, unsigned char* bytes, size_t size, segment& out,
+                          size_t& used) {
   segment_header header{};
   if (kith_status status = make_header(plan, header); status != KITH_OK) return status;
   if (header.slot_count != 0) return KITH_E_UNSUPPORTED;  // a copy of it would be good for nothing

@@ -97,7 +97,8 @@ uint32_t state_size_of(segment_kind kind);
 
 kith_status segment_create(const segment_plan& plan, segment& out);
 // Lays one out in memory of ours, from where it is written to `out.memory` later. KITH_E_TOO_LARGE: it does not fit.
-kith_status segment_stage(const segment_plan& plan, unsigned char* bytes, size_t size, segment& out, size_t& used);
+kith_status segment_stage(const segment_plan& plan, unsigned char* bytes, size_t size, segment& out,
+                          size_t& used);
 // Maps a segment that another process made. KITH_E_MISMATCH: it is none, another kind, or of another layout.
 kith_status segment_attach(platform::native_handle&& object, segment_kind kind, segment& out);
 // The same for memory that is mapped already. When it fails, the memory is as it was.

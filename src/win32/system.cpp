@@ -2,10 +2,10 @@
 // Clock and random bytes come from Windows and not from libuv: uv_hrtime and uv_random initialise all of
 // libuv first, which sets the error mode and the C runtime's invalid-parameter handler of the whole process
 // and starts winsock (libuv 1.44, src/win/core.c). A quiet guest does none of these.
+#include <uv.h>
+
 #include <cstdio>
 #include <cstring>
-
-#include <uv.h>
 
 #include "utf16.h"
 #include "win32_error.h"

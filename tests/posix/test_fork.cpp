@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Children by fork: a copy of this process, with nothing open but what it was given.
+#include <fcntl.h>
 #include <poll.h>
 
 #include <cstdio>
@@ -114,6 +115,19 @@ int32_t leaves_the_children_of_its_parent_alone(const void*, size_t) {
   kith_exit end{};
   CHILD_NEEDS(kith_process_wait(process_of_parent, 0, &end) == KITH_E_INVALID);
   CHILD_NEEDS(kith_process_kill(process_of_parent) == KITH_E_INVALID);
+  return 0;
+}
+
+// Of the numbers that its parent's handles had, many are its own descriptors now.
+int32_t closes_nothing_of_its_own(const void*, size_t) {
+  int own[16];
+  for (int& each : own) each = dup(0);
+  kith_process_close(process_of_parent);
+  for (const int each : own) {
+    CHILD_NEEDS(each != -1);
+    CHILD_NEEDS(fcntl(each, F_GETFD) != -1);
+    close(each);
+  }
   return 0;
 }
 
@@ -331,6 +345,18 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child leaves the other children of it
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
   line.a.close();
   CHECK_EXIT(other, KITH_EXIT_CODE, 0);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a forked child that closes a child of its parent's closes nothing of its own") {
+  test::channel_pair line = test::make_channel();
+  test::process other = test::start_role({"stay"}, {{"line", line.b}});
+  CHECK(test::hear(line.a, "ready"));
+  process_of_parent = other;
+  test::process child = fork_child(closes_nothing_of_its_own);
+  CHECK_EXIT(child, KITH_EXIT_CODE, 0);
+  CHECK_OK(kith_process_terminate(other));
+  CHECK_EXIT(other, KITH_EXIT_KILLED, SIGTERM);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a forked child starts children of its own") {
