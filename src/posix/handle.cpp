@@ -88,7 +88,13 @@ native_handle own_descriptor(int descriptor) {
 }
 
 kith_status set_close_on_exec(int descriptor) {
-  return fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? KITH_OK : fail(errno);  // there is no other flag
+  // There is no other flag.
+#if defined(__linux__) && !defined(KITH_PORTABLE)
+  const long result = bare_call(SYS_fcntl, descriptor, F_SETFD, FD_CLOEXEC);
+  return result == 0 ? KITH_OK : fail(static_cast<int>(-result));
+#else
+  return fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0 ? KITH_OK : fail(errno);
+#endif
 }
 
 uint64_t handle_number(const native_handle& handle) { return static_cast<uint64_t>(handle.get()); }

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 
 namespace kith::platform {
 
@@ -38,6 +39,10 @@ namespace kith::platform {
   return result == -1 ? -errno : result;
 }
 #endif
+
+[[gnu::always_inline]] inline long address(const void* place) {
+  return static_cast<long>(reinterpret_cast<intptr_t>(place));
+}
 
 #if defined(KITH_PORTABLE)
 inline int pidfd_open(pid_t) {

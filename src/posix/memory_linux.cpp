@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Shared memory by memfd: it has no name to be left behind, is not bound by the size of /dev/shm, and seals
 // keep a peer from shrinking it, which would end us by SIGBUS.
+#include "linux_calls.h"
 #include "memory_common.h"
 
 namespace kith::platform {
@@ -132,17 +133,34 @@ kith_status memory_create_unwritten(size_t size, memory& out) {
   return KITH_OK;
 }
 
+// Bare calls: see variable_take.
+#if defined(__LP64__)
+static long read_at_begin(int object, void* out, size_t size) {
+  return bare_call(SYS_pread64, object, address(out), static_cast<long>(size), 0);
+}
+static long write_at(int object, size_t offset, const uint32_t& value) {
+  return bare_call(SYS_pwrite64, object, address(&value), sizeof value, static_cast<long>(offset));
+}
+#else
+static long read_at_begin(int object, void* out, size_t size) { return pread(object, out, size, 0); }
+static long write_at(int object, size_t offset, const uint32_t& value) {
+  return pwrite(object, &value, sizeof value, static_cast<off_t>(offset));
+}
+#endif
+
 // A memfd only: nobody waits for what is read of one, and nothing is taken out.
 size_t memory_peek(const native_handle& object, void* out, size_t size) {
-  if (fcntl(object.get(), F_GET_SEALS) == -1) return 0;
-  const ssize_t got = restart([&] { return pread(object.get(), out, size, 0); });
+  if (bare_call(SYS_fcntl, object.get(), F_GET_SEALS) < 0) return 0;
+  const long got = read_at_begin(object.get(), out, size);
   return got > 0 ? static_cast<size_t>(got) : 0;
 }
 
+// Whoever writes beyond the limit for files is sent SIGXFSZ.
 bool memory_poke(const native_handle& object, size_t offset, uint32_t value) {
-  if (check_size_limit(offset + sizeof value) != KITH_OK) return false;
-  const auto write = [&] { return pwrite(object.get(), &value, sizeof value, static_cast<off_t>(offset)); };
-  return restart(write) == static_cast<ssize_t>(sizeof value);
+  uint64_t limit[2] = {};  // struct rlimit64: now, at most
+  if (bare_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, address(limit)) != 0 || offset + sizeof value > limit[0])
+    return false;
+  return write_at(object.get(), offset, value) == static_cast<long>(sizeof value);
 }
 
 // A read-only descriptor alone holds nobody back, who may open /proc/self/fd/N for writing: the seal does.

@@ -35,10 +35,6 @@ namespace {
 #define CLOSE_RANGE_CLOEXEC (1U << 2)  // Linux 5.11
 #endif
 
-[[gnu::always_inline]] inline long address(const void* place) {
-  return static_cast<long>(reinterpret_cast<intptr_t>(place));
-}
-
 // Bare system calls: the thread sanitizer wraps the C library's, and a signal costs half of what it does by way of that.
 struct linux_kernel {
   KITH_IN_CHILD static void default_signal_actions() {
