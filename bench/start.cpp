@@ -54,6 +54,8 @@ class touched_memory {
 
 constexpr size_t large = size_t{1} << 30;
 
+// The bare fork is what any program would write: fork, _exit, waitpid. Two things speak for kith, both in any such program: its child calls _exit by
+// way of the dynamic linker, which binds it anew in each child (not with -z now); and kith's own handler of forks runs in it, too, some 2 %.
 void bench_function(table& out, const settings& how, int count, int rounds) {
   std::vector<subject> forked;
   if (kith_has(KITH_HAS_FORK)) {
