@@ -51,6 +51,8 @@ struct channel_object : object {
   std::atomic<bool> moved{false};
   // Threads that look at the stream without a turn. Pairs with `moved`: see channel_end_move.
   std::atomic<uint32_t> lookers{0};
+  // Threads of this process that sleep, or are about to. Pairs with `closed`: see channel_wake_all.
+  std::atomic<uint32_t> sleepers{0};
   // A whole message has left the ring and was not taken. Written with the turn to receive; a hint for who has none.
   std::atomic<bool> keeps_message{false};
 

@@ -6,9 +6,10 @@
 // sees the other. Sleepers sleep on the flag, not on the position: the side that has read it may be slow to take it down. Only the
 // holder of the turn sleeps, so there is one sleeper to a flag, and it may take its own bit down itself.
 //
-// A close wakes without moving a position. A death does not wake: it is seen at once where the OS lets a sleeper watch the stream, and
-// otherwise after a slice. With it is seen what a sender did that was killed before it could wake us. Shared ends have several senders,
-// and the stream ends with the last of them, so it tells too little.
+// A close wakes without moving a position; only where a flag is up, as whoever took it down is about to wake, or a thread of ours sleeps.
+// A death does not wake: it is seen at once where the OS lets a sleeper watch the stream, and otherwise after a slice. With it is seen what
+// a sender did that was killed before it could wake us. Shared ends have several senders, and the stream ends with the last of them, so it
+// tells too little.
 #include "channel_turn.h"
 
 namespace kith {
@@ -27,17 +28,32 @@ void take_down(std::atomic<uint64_t>& flags, uint64_t pollers) {
     (void)flags.fetch_and(pollers, std::memory_order_relaxed);
 }
 
-// Takes all flags down. Whether a poller had raised one.
-bool wake_all(channel_object& self, std::atomic<uint64_t>& flags, uint64_t pollers) {
+// Takes all flags down. Whether a poller had raised one. Whether threads of ours sleep we know ourselves: the other side may write to the flag.
+bool wake_all(channel_object& self, std::atomic<uint64_t>& flags, uint64_t pollers, bool is_slept_on) {
   const uint64_t seen = flags.exchange(0, std::memory_order_seq_cst);
-  platform::wake(self.segment.waiting, flags, UINT32_MAX);
+  if ((seen & ~pollers) != 0 || is_slept_on) platform::wake(self.segment.waiting, flags, UINT32_MAX);
   return (seen & pollers) != 0;
 }
+
+// For as long as a thread sleeps, or is about to. The heavy fence of the sleeper comes after it.
+class counted_sleeper {
+ public:
+  explicit counted_sleeper(channel_object& self) : count_(self.sleepers) {
+    (void)count_.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~counted_sleeper() { (void)count_.fetch_sub(1, std::memory_order_relaxed); }
+  counted_sleeper(const counted_sleeper&) = delete;
+  counted_sleeper& operator=(const counted_sleeper&) = delete;
+
+ private:
+  std::atomic<uint32_t>& count_;
+};
 
 }  // namespace
 
 void sleep_until_sent(channel_object& self, shm::waiter& sleep, uint64_t now) {
   if (!self.terms.shared_ends) sleep.watch_end_of(self.stream);
+  const counted_sleeper counted(self);
   std::atomic<uint64_t>& asleep = self.receiver.state->receiver_asleep;
   const uint64_t raised = asleep.fetch_or(shm::sleeper_flag, std::memory_order_relaxed) | shm::sleeper_flag;
   platform::heavy_fence();  // pairs with the light one in channel_tell_receiver
@@ -48,6 +64,7 @@ void sleep_until_sent(channel_object& self, shm::waiter& sleep, uint64_t now) {
 // A sender that were woken for each little message would sleep again after each: it is woken when a quarter of the ring is free. A
 // receiver that stops reading before that leaves it to the slice: so it does not watch the stream, which would make that a second.
 void sleep_until_received(channel_object& self, uint64_t needed, shm::waiter& sleep, uint64_t now) {
+  const counted_sleeper counted(self);
   std::atomic<uint64_t>& needs = self.sender.state->sender_needs;
   const uint64_t quarter = self.sender.bytes.size / 4;
   const uint64_t enough = needed > quarter ? needed : quarter;
@@ -100,11 +117,13 @@ kith_status channel_wake_sender_and_leave(channel_object& self, bias::seat& seat
 void channel_wake_all(channel_object& self) {
   // Pairs with the heavy ones of the sleepers: whoever does not see that the end is closed has raised its flag before, and is woken.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  (void)wake_all(self, self.receiver.state->receiver_asleep, shm::poller_flag);
-  (void)wake_all(self, self.sender.state->sender_needs, shm::poller_of_room);
+  // Relaxed: after the fence, as the flags are. One that was counted down since is awake.
+  const bool we_sleep = self.sleepers.load(std::memory_order_relaxed) != 0;
+  (void)wake_all(self, self.receiver.state->receiver_asleep, shm::poller_flag, we_sleep);
+  (void)wake_all(self, self.sender.state->sender_needs, shm::poller_of_room, we_sleep);
   // The stream rings on the other side, where they wait for what this one sends, and for room to send to it.
-  const bool for_messages = wake_all(self, self.sender.state->receiver_asleep, shm::poller_flag);
-  const bool for_room = wake_all(self, self.receiver.state->sender_needs, shm::poller_of_room);
+  const bool for_messages = wake_all(self, self.sender.state->receiver_asleep, shm::poller_flag, false);
+  const bool for_room = wake_all(self, self.receiver.state->sender_needs, shm::poller_of_room, false);
   const stream_looker look(self);
   if ((for_messages || for_room) && look.may()) platform::stream_ring(self.stream);
 }
