@@ -25,9 +25,9 @@ class spinner {
   // `most_pauses`: 32 take about a microsecond. `looks`: before the first of them, for who waits for an answer that may come sooner
   // than a pause is over; a thousand take less than a microsecond. Not for a word that the other side must write to while we look.
   // `longest_yield_ns`: what others used for longer was no help.
-  explicit spinner(int most_pauses, int looks = 0, uint64_t longest_yield_ns = 20'000)
+  constexpr explicit spinner(int most_pauses, int looks = 0, uint64_t longest_yield_ns = 20'000)
       : most_pauses_(most_pauses), looks_(looks), longest_yield_ns_(longest_yield_ns) {}
-  spinner() : spinner(usual_pauses) {}
+  constexpr spinner() : spinner(usual_pauses) {}
 
   static constexpr int usual_pauses = 64;
 
