@@ -196,6 +196,13 @@ kith_status channel_make_segment(const kith_channel_options& wanted, shm::segmen
   return status;
 }
 
+void channel_touch_segment(const shm::segment& segment) {
+  for (uint32_t ring = 0; ring < 2; ++ring) {
+    volatile unsigned char* const first = segment.data + ring * segment.element_size;
+    *first = 0;  // as it is
+  }
+}
+
 kith_status channel_open_connected(shm::segment&& segment, platform::stream&& stream, uint32_t end,
                                    const platform::stranger& peer, void** out) {
   platform::stranger* const card = make<platform::stranger>(peer);

@@ -167,6 +167,8 @@ inline void channel_tell_sender(channel_object& self) {
 // KITH_E_INVALID, KITH_E_UNSUPPORTED: what is wanted is no channel. Fills in what is left to us.
 kith_status channel_check_options(kith_channel_options& wanted);
 kith_status channel_make_segment(const kith_channel_options& wanted, shm::segment& out);
+// The pages of the first messages are there from now on. Before anybody else has the segment.
+void channel_touch_segment(const shm::segment& segment);
 // The end of two that were strangers. Takes over segment and stream, also when it fails.
 kith_status channel_open_connected(shm::segment&& segment, platform::stream&& stream, uint32_t end,
                                    const platform::stranger& peer, void** out);

@@ -38,8 +38,10 @@ struct endpoint_object : object {
   buffer<unsigned char> key;
 
   std::atomic<bool> turn{false};  // one thread at a time looks after the visitors
+  // Guarded by the turn.
   visitor* visitors[most_visitors] = {};
   size_t visitor_count = 0;
+  shm::segment next;  // memory for the next channel, made beforehand
 
   doorman rules() const {
     const shared_key known{key.empty() ? nullptr : key.data(), key.size()};
@@ -55,66 +57,94 @@ void drop_visitor(endpoint_object& self, size_t index) {
   for (size_t i = index; i < self.visitor_count; ++i) self.visitors[i] = self.visitors[i + 1];
 }
 
-// So many at a time: others have their turn although new ones come and come.
-kith_status take_new_ones(endpoint_object& self) {
-  for (size_t i = 0; i < most_visitors; ++i) {
-    platform::caller line;
-    const kith_status status = platform::listener_take(self.place, line);
-    if (status == KITH_E_TIMEOUT) return KITH_OK;
-    if (status != KITH_OK) return status;
-    const deadline until = deadline_in(platform::clock_now(), self.handshake_ms);
-    visitor* const added = make<visitor>(std::move(line), until);
-    if (added == nullptr) {
-      platform::caller_close(line);
-      return KITH_E_NO_MEMORY;
-    }
-    if (self.visitor_count == most_visitors) drop_visitor(self, 0);
-    self.visitors[self.visitor_count++] = added;
-  }
+kith_status take_segment(endpoint_object& self, shm::segment& out) {
+  if (self.next.memory.base == nullptr) return channel_make_segment(self.channels, out);
+  out = std::exchange(self.next, {});
   return KITH_OK;
+}
+
+// Where one has come, others will. To make the memory takes as long as all else that lets somebody in, most of it for the pages that are
+// touched first. Now there is time: who was just let in has to map his before he can say anything. Where it fails, the next one finds out why.
+void make_next_segment(endpoint_object& self) {
+  if (self.next.memory.base != nullptr) return;
+  if (channel_make_segment(self.channels, self.next) == KITH_OK) channel_touch_segment(self.next);
 }
 
 kith_status let_in(endpoint_object& self, visitor& who, void** out) {
   shm::segment segment;
-  kith_status status = channel_make_segment(self.channels, segment);
+  kith_status status = take_segment(self, segment);
   if (status != KITH_OK) {
     who.refuse(status);
     return status;
   }
   platform::stream stream;
   status = who.admit(self.rules(), platform::memory_handle(segment.memory), stream);
-  if (status == KITH_OK)
+  if (status == KITH_OK) {
+    make_next_segment(self);
     return channel_open_connected(std::move(segment), std::move(stream), 0, who.who(), out);
+  }
   shm::segment_close(segment);
   // He has gone, or the OS keeps us from handing him anything: the next one is looked at.
   if (status != KITH_E_PEER_DIED) who.refuse(status);
   return KITH_E_TIMEOUT;
 }
 
+// KITH_E_TIMEOUT: nobody is let in, and the place of the one who was looked at is another's now, unless `stays`.
+kith_status see_to(endpoint_object& self, size_t index, uint64_t now, void** out, bool& stays) {
+  visitor& who = *self.visitors[index];
+  kith_status status = who.advance(self.rules());
+  stays = status == KITH_E_TIMEOUT && !passed(who.until(), now) && who.wait_at(self.place) == KITH_OK;
+  if (stays) return KITH_E_TIMEOUT;
+  if (status == KITH_OK) status = let_in(self, who, out);
+  drop_visitor(self, index);
+  return status == KITH_OK || status == KITH_E_NO_MEMORY || status == KITH_E_LIMIT ? status : KITH_E_TIMEOUT;
+}
+
 // Looks at each once. KITH_E_TIMEOUT: nobody is to be let in yet.
-kith_status see_to_visitors(endpoint_object& self, void** out) {
-  const uint64_t now = platform::clock_now();
-  for (size_t i = 0; i < self.visitor_count;) {
-    visitor& each = *self.visitors[i];
-    kith_status status = each.advance(self.rules());
-    if (status == KITH_E_TIMEOUT && !passed(each.until(), now) && each.wait_at(self.place) == KITH_OK) {
-      ++i;
-      continue;
-    }
-    if (status == KITH_OK) status = let_in(self, each, out);
-    drop_visitor(self, i);
-    if (status == KITH_OK || status == KITH_E_NO_MEMORY || status == KITH_E_LIMIT) return status;
+kith_status see_to_visitors(endpoint_object& self, uint64_t now, void** out) {
+  kith_status status = KITH_E_TIMEOUT;
+  for (size_t i = 0; status == KITH_E_TIMEOUT && i < self.visitor_count;) {
+    bool stays = false;
+    status = see_to(self, i, now, out, stays);
+    if (stays) ++i;
+  }
+  return status;
+}
+
+kith_status add_visitor(endpoint_object& self, platform::caller&& line, uint64_t now) {
+  visitor* const added = make<visitor>(std::move(line), deadline_in(now, self.handshake_ms));
+  if (added == nullptr) {
+    platform::caller_close(line);
+    return KITH_E_NO_MEMORY;
+  }
+  if (self.visitor_count == most_visitors) drop_visitor(self, 0);
+  self.visitors[self.visitor_count++] = added;
+  return KITH_OK;
+}
+
+// Who has said all when he comes, as is usual, is let in before the next one is looked for. So many at a time: others have their turn although new
+// ones come and come.
+kith_status see_to_new_ones(endpoint_object& self, uint64_t now, void** out) {
+  for (size_t i = 0; i < most_visitors; ++i) {
+    platform::caller line;
+    kith_status status = platform::listener_take(self.place, line);
+    if (status == KITH_OK) status = add_visitor(self, std::move(line), now);
+    if (status == KITH_E_TIMEOUT) return status;
+    if (status != KITH_OK) return self.visitor_count == 0 ? status : KITH_E_TIMEOUT;
+    bool stays = false;
+    status = see_to(self, self.visitor_count - 1, now, out, stays);
+    if (status != KITH_E_TIMEOUT) return status;
   }
   return KITH_E_TIMEOUT;
 }
 
-// With the turn.
+// With the turn. First those who have waited, or others who come and come would always be before them.
 kith_status look_after_visitors(endpoint_object& self, void** out) {
   do {
     platform::listener_quiet(self.place);
-    kith_status status = take_new_ones(self);
-    if (status != KITH_OK && self.visitor_count == 0) return status;
-    status = see_to_visitors(self, out);
+    const uint64_t now = platform::clock_now();
+    kith_status status = see_to_visitors(self, now, out);
+    if (status == KITH_E_TIMEOUT) status = see_to_new_ones(self, now, out);
     if (status != KITH_E_TIMEOUT) {
       platform::listener_ring(self.place);  // we have not seen to all
       return status;
@@ -141,6 +171,7 @@ void forget(endpoint_object& self) {
     drop_visitor(self, self.visitor_count - 1);
   }
   platform::listener_forget(self.place);
+  shm::segment_close(self.next);
 }
 
 void begin_close(object& object) {
@@ -153,6 +184,7 @@ void destroy(object* object) {
   endpoint_object* self = static_cast<endpoint_object*>(object);
   while (self->visitor_count != 0) drop_visitor(*self, self->visitor_count - 1);
   platform::listener_close(self->place);
+  shm::segment_close(self->next);
   if (!self->key.empty()) std::memset(self->key.data(), 0, self->key.size());
   unmake(self);
 }

@@ -19,6 +19,18 @@ bool is_one_of(const char* const* users, const char* user) {
   return false;
 }
 
+// Whether the first sizeof(T) bytes of a message are there, and were not before.
+template <class T>
+bool has_just_come(size_t before, size_t now) {
+  return before < sizeof(T) && now >= sizeof(T);
+}
+
+kith_status check_begin_of(const void* message) {
+  handshake_begin begin;
+  std::memcpy(&begin, message, sizeof begin);
+  return handshake_check(begin);
+}
+
 }  // namespace
 
 handshake_begin handshake_beginning() {
@@ -60,15 +72,12 @@ kith_status read_meeting_name(const char* name, platform::meeting_name& out) {
 kith_status read_message(platform::caller& from, void* into, size_t size, size_t& got) {
   unsigned char* const bytes = static_cast<unsigned char*>(into);
   while (got < size) {
-    const size_t wanted = got < sizeof(handshake_begin) ? sizeof(handshake_begin) : size;
     size_t now = 0;
-    const kith_status status = platform::caller_read(from, bytes + got, wanted - got, now);
+    const kith_status status = platform::caller_read(from, bytes + got, size - got, now);
     if (status != KITH_OK) return status;
     got += now;
-    if (got != sizeof(handshake_begin)) continue;
-    handshake_begin begin;
-    std::memcpy(&begin, bytes, sizeof begin);
-    if (const kith_status checked = handshake_check(begin); checked != KITH_OK) return checked;
+    if (!has_just_come<handshake_begin>(got - now, got)) continue;
+    if (const kith_status checked = check_begin_of(bytes); checked != KITH_OK) return checked;
   }
   return KITH_OK;
 }
@@ -88,16 +97,45 @@ kith_status visitor::advance(const doorman& rules) {
 kith_status visitor::step(const doorman& rules) {
   switch (stage_) {
     case stage::greeting: return take_greeting(rules);
-    case stage::name: return take_name(rules);
     case stage::proof: return take_proof(rules);
     case stage::admitted: break;
   }
   return KITH_OK;
 }
 
+// The greeting and the name come in one piece, and are read in one where they did. Not more than the right one has: who is kith says no more yet.
 kith_status visitor::take_greeting(const doorman& rules) {
-  if (const kith_status status = read_message(line_, &greeting_, sizeof greeting_, got_); status != KITH_OK)
-    return status;
+  const size_t all = sizeof greeting_ + rules.name->size;
+  while (got_ < all) {
+    unsigned char piece[sizeof(greeting) + 256];
+    size_t got = 0;
+    kith_status status =
+        platform::caller_read(line_, piece, all - got_ < sizeof piece ? all - got_ : sizeof piece, got);
+    if (status == KITH_OK) status = take_piece(rules, piece, got);
+    if (status != KITH_OK) return status;
+  }
+  if (((greeting_.flags & greeting_has_key) != 0) != (rules.key.bytes != nullptr)) return KITH_E_WRONG_KEY;
+  if (rules.key.bytes != nullptr) return ask_for_proof();
+  stage_ = stage::admitted;
+  return KITH_OK;
+}
+
+// Each part is looked at as soon as it is there, before what comes behind it.
+kith_status visitor::take_piece(const doorman& rules, const unsigned char* piece, size_t size) {
+  const size_t before = got_;
+  const size_t missing = before < sizeof greeting_ ? sizeof greeting_ - before : 0;
+  const size_t words = missing < size ? missing : size;
+  std::memcpy(reinterpret_cast<unsigned char*>(&greeting_) + before, piece, words);
+  got_ += size;
+  kith_status status = KITH_OK;
+  if (has_just_come<handshake_begin>(before, got_)) status = check_begin_of(&greeting_);
+  if (status == KITH_OK && has_just_come<greeting>(before, got_)) status = check_greeting(rules);
+  if (status != KITH_OK || size == words) return status;
+  const size_t at = before + words - sizeof greeting_;
+  return std::memcmp(piece + words, rules.name->text + at, size - words) == 0 ? KITH_OK : KITH_E_NOT_FOUND;
+}
+
+kith_status visitor::check_greeting(const doorman& rules) {
   if (const kith_status status = platform::caller_peer(line_, who_); status != KITH_OK) return status;
   const bool is_allowed =
       std::strcmp(who_.user.text, rules.own->text) == 0 || is_one_of(rules.users, who_.user.text);
@@ -105,26 +143,7 @@ kith_status visitor::take_greeting(const doorman& rules) {
   const uint64_t here = platform::pid_namespace();
   if (greeting_.pid_namespace != 0 && here != 0 && greeting_.pid_namespace != here) return KITH_E_UNSUPPORTED;
   // Another name with the same hash.
-  if (greeting_.name_size != rules.name->size) return KITH_E_NOT_FOUND;
-  stage_ = stage::name;
-  return KITH_OK;
-}
-
-kith_status visitor::take_name(const doorman& rules) {
-  while (compared_ < rules.name->size) {
-    char piece[256];
-    const size_t left = rules.name->size - compared_;
-    size_t got = 0;
-    const kith_status status =
-        platform::caller_read(line_, piece, left < sizeof piece ? left : sizeof piece, got);
-    if (status != KITH_OK) return status;
-    if (std::memcmp(piece, rules.name->text + compared_, got) != 0) return KITH_E_NOT_FOUND;
-    compared_ += got;
-  }
-  if (((greeting_.flags & greeting_has_key) != 0) != (rules.key.bytes != nullptr)) return KITH_E_WRONG_KEY;
-  if (rules.key.bytes != nullptr) return ask_for_proof();
-  stage_ = stage::admitted;
-  return KITH_OK;
+  return greeting_.name_size == rules.name->size ? KITH_OK : KITH_E_NOT_FOUND;
 }
 
 answer visitor::make_answer(kith_status status) {

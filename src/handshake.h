@@ -90,7 +90,7 @@ inline constexpr const char* everybody = "*";
 kith_status read_meeting_name(const char* name, platform::meeting_name& out);
 
 // Reads as much as is there of a message, which begins with a handshake_begin. KITH_E_TIMEOUT: it is not all there yet. That it is another
-// version's is known before the rest, whose size may be another.
+// version's is known before the rest has come, whose size may be another.
 kith_status read_message(platform::caller& from, void* into, size_t size, size_t& got);
 
 // ---- the listener's side --------------------------------------------------------------------------------------------------------------
@@ -121,11 +121,12 @@ class visitor {
   const platform::stranger& who() const { return who_; }
 
  private:
-  enum class stage { greeting, name, proof, admitted };
+  enum class stage { greeting, proof, admitted };
 
   kith_status step(const doorman& rules);
   kith_status take_greeting(const doorman& rules);
-  kith_status take_name(const doorman& rules);
+  kith_status take_piece(const doorman& rules, const unsigned char* piece, size_t size);
+  kith_status check_greeting(const doorman& rules);
   kith_status ask_for_proof();
   kith_status take_proof(const doorman& rules);
   answer make_answer(kith_status status);
@@ -133,11 +134,10 @@ class visitor {
   platform::caller line_;
   deadline until_;
   stage stage_ = stage::greeting;
-  size_t got_ = 0;
+  size_t got_ = 0;  // of what is read at this stage: the greeting and the name, or the proof
   greeting greeting_{};
   proof proof_{};
   nonce mine_{};
-  size_t compared_ = 0;  // so much of the name has come, and is right
   platform::stranger who_;
 };
 

@@ -136,10 +136,11 @@ sockaddr_un socket_address(const runtime_folder& folder, const file_name& file) 
 }
 
 kith_status caller_connect(const meeting_name& name, const char* user, caller& out) {
-  const uid_t owner = user == nullptr ? geteuid() : static_cast<uid_t>(std::strtoul(user, nullptr, 10));
+  const uid_t self = geteuid();
+  const uid_t owner = user == nullptr ? self : static_cast<uid_t>(std::strtoul(user, nullptr, 10));
   native_handle made;
   kith_status status = KITH_E_NOT_FOUND;
-  if (owner == geteuid()) status = connect_in(folder_kind::own, owner, name, made);
+  if (owner == self) status = connect_in(folder_kind::own, owner, name, made);
   if (status == KITH_E_NOT_FOUND) status = connect_in(folder_kind::open, owner, name, made);
   if (status == KITH_OK) out.socket = std::move(made);
   return status;

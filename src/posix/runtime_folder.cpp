@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
@@ -26,10 +27,15 @@ bool is_good_base(const char* path) {
 
 // nullptr: there is none that could be trusted.
 const char* base_folder() {
-  const char* const wanted = may_trust_environment() ? std::getenv("KITH_RUNTIME_DIR") : nullptr;
-  if (wanted != nullptr && wanted[0] == '/') return is_good_base(wanted) ? wanted : nullptr;
+  const char* const wanted = std::getenv("KITH_RUNTIME_DIR");
+  if (wanted != nullptr && wanted[0] == '/' && may_trust_environment())
+    return is_good_base(wanted) ? wanted : nullptr;
 #if defined(__linux__)
-  if (is_good_base("/dev/shm")) return "/dev/shm";
+  // Only root could change that. Relaxed: it refers to no other memory.
+  static constinit std::atomic<bool> known{false};
+  if (!known.load(std::memory_order_relaxed))
+    known.store(is_good_base("/dev/shm"), std::memory_order_relaxed);
+  if (known.load(std::memory_order_relaxed)) return "/dev/shm";
 #endif
   return is_good_base("/tmp") ? "/tmp" : nullptr;
 }

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "posix_support.h"
+#include "strangers.h"
 
 using test::nothing_leaks;
 
@@ -225,6 +226,17 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child may keep the descriptors that a
   test::channel_pair line = test::make_channel();
   test::process child = fork_child(counts_descriptors, {}, KITH_PROCESS_KEEP_DESCRIPTORS);
   CHECK_EXIT(child, KITH_EXIT_CODE, static_cast<int64_t>(of_others) - 3);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a forked child that keeps descriptors has none of an endpoint") {
+  const size_t of_others = test::open_handles();
+  const std::string name = test::unique_name("fork");
+  const test::endpoint place = test::listen(name);
+  const test::meeting made = test::meet(place, name);  // from then on there is memory for the next one, too
+  REQUIRE_OK(made.connected);
+  test::process child = fork_child(counts_descriptors, {}, KITH_PROCESS_KEEP_DESCRIPTORS);
+  CHECK_EXIT(child, KITH_EXIT_CODE, static_cast<int64_t>(of_others) - 3);
+  CHECK_OK(test::meet(place, name).connected);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks,

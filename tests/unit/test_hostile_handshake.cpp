@@ -40,6 +40,20 @@ class stranger {
     all += name;
     return says(all.data(), all.size());
   }
+  bool says_in_pieces(const std::string& all, size_t piece, kith_endpoint* between) {
+    for (size_t i = 0; i < all.size(); i += piece) {
+      kith_channel* none = test::untouched<kith_channel>();
+      // Each piece is looked at before the next one comes.
+      if (kith_endpoint_accept(between, &none, 0) != KITH_E_TIMEOUT) return false;
+      if (!says(all.data() + i, all.size() - i < piece ? all.size() - i : piece)) return false;
+    }
+    return true;
+  }
+  bool is_told_nothing() {
+    char word = 0;
+    size_t got = 0;
+    return kith::platform::caller_read(line_, &word, 1, got) == KITH_E_TIMEOUT;
+  }
   bool is_let_go() {
     char word = 0;
     size_t got = 0;
@@ -178,6 +192,46 @@ TEST_CASE_FIXTURE(nothing_leaks, "a stranger who is silent holds up nobody") {
   CHECK(half.is_told() == KITH_OK);
   CHECK(test::becomes_true(
       [&] { return serves.let_in() == 4; }));  // he was told before the other side counted him
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a greeting may come in any pieces") {
+  const std::string name = test::unique_name("pieces") + std::string(700, 'n');
+  const test::endpoint place = test::listen(name);
+  const greeting words = good_greeting(name);
+  const std::string all = std::string(reinterpret_cast<const char*>(&words), sizeof words) + name;
+  for (const size_t piece :
+       {size_t{1}, size_t{7}, sizeof words - 1, sizeof words, sizeof words + 1, size_t{400}}) {
+    CAPTURE(piece);
+    stranger right(name);
+    CHECK(right.says_in_pieces(all, piece, place));
+    test::channel line;
+    CHECK_OK(kith_endpoint_accept(place, line.out(), generous));
+    CHECK(right.is_told() == KITH_OK);
+    // The last letter is another one.
+    stranger wrong(name);
+    CHECK(wrong.says_in_pieces(all.substr(0, all.size() - 1) + "!", piece, place));
+    kith_channel* none = test::untouched<kith_channel>();
+    CHECK_STATUS(kith_endpoint_accept(place, &none, 0), KITH_E_TIMEOUT);
+    CHECK(wrong.is_told() == KITH_E_NOT_FOUND);
+  }
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "who has waited is let in before who comes") {
+  const std::string name = test::unique_name("turn");
+  const test::endpoint place = test::listen(name);
+  const greeting words = good_greeting(name);
+  stranger first(name);
+  kith_channel* none = test::untouched<kith_channel>();
+  CHECK_STATUS(kith_endpoint_accept(place, &none, 0), KITH_E_TIMEOUT);
+  CHECK(first.greets(words, name));
+  stranger second(name);
+  CHECK(second.greets(words, name));
+  test::channel one, other;
+  CHECK_OK(kith_endpoint_accept(place, one.out(), generous));
+  CHECK(first.is_told() == KITH_OK);
+  CHECK(second.is_told_nothing());
+  CHECK_OK(kith_endpoint_accept(place, other.out(), generous));
+  CHECK(second.is_told() == KITH_OK);
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "of many silent strangers the first ones are let go") {
