@@ -12,3 +12,4 @@ endfunction()
 
 kith_add_fuzzer(fuzz_channel)
 kith_add_fuzzer(fuzz_segment)
+kith_add_fuzzer(fuzz_handshake)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A fuzzer in the place of a process that gives us an object: it owns the segment, and what its header says. We attach it, use it a little
 // and close it, or refuse it. A header that was true once is changed, or copied into a segment of another size.
-#include <cstring>
-
 #include "channel.h"
 #include "fuzz_support.h"
 #include "object_transfer.h"
@@ -14,7 +12,6 @@ using fuzz::hostage;
 using fuzz::reader;
 
 constexpr int most_changes = 64;
-constexpr size_t largest_segment = 20'000;
 constexpr size_t header_size = sizeof(kith::shm::segment_header);
 
 // What a receiver of the object would have in its hands. Of a channel end the giver keeps nothing that it would use.
@@ -46,16 +43,6 @@ void change(reader& input, fuzz::hostile_mapping& memory) {
   }
 }
 
-// Another segment in its place, with its first bytes, and of any size.
-void replace_segment(reader& input, const fuzz::hostile_mapping& memory, kith::claimed_share& out) {
-  kith::shm::segment made;
-  const size_t size = 1 + static_cast<size_t>(input.up_to(largest_segment));
-  if (kith::platform::memory_create(size, true, false, made.memory) != KITH_OK) return;
-  std::memcpy(made.memory.base, memory.base(), size < memory.size() ? size : memory.size());
-  (void)kith::platform::handle_duplicate(kith::platform::memory_handle(made.memory), out.handles[0]);
-  kith::platform::memory_close(made.memory);
-}
-
 void attach_and_use(int32_t kind, kith::claimed_share& came) {
   void* object = nullptr;
   if (kith::object_open(static_cast<kith::object_kind>(kind), {}, came, &object) != KITH_OK) return;
@@ -70,7 +57,7 @@ void attack(reader& input) {
   if (!take_handles(one, came)) return;
   if (input.byte() % 8 == 0) came.end = input.byte();
   change(input, *one.memory);
-  if (input.byte() % 4 == 0) replace_segment(input, *one.memory, came);
+  if (input.byte() % 4 == 0) came.handles[0] = fuzz::copy_of_some_size(input, *one.memory);
   attach_and_use(kind, came);
 }
 

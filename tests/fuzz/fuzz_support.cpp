@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fuzz_support.h"
 
-#include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,10 +29,14 @@ double now_s() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
-int lowest_free_descriptor() {
-  const int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  close(lowest);
-  return lowest;
+// One call for all. The lowest one that is free would not tell of one that is left above it.
+size_t open_descriptors() {
+  constexpr int most = 256;
+  pollfd all[most];
+  for (int i = 0; i < most; ++i) all[i] = {i, 0, 0};
+  (void)poll(all, most, 0);
+  return static_cast<size_t>(
+      std::count_if(all, all + most, [](const pollfd& each) { return (each.revents & POLLNVAL) == 0; }));
 }
 
 }  // namespace
@@ -93,9 +97,9 @@ std::vector<unsigned char> exactly(size_t size) {
 }
 
 void run(const std::function<void()>& input) {
-  const int before = lowest_free_descriptor();
+  const size_t before = open_descriptors();
   input();
-  if (lowest_free_descriptor() != before) found("a descriptor is left");
+  if (open_descriptors() != before) found("a descriptor is left");
 }
 
 // ---- memory ------------------------------------------------------------------------------------------------------------------
@@ -130,6 +134,18 @@ std::atomic<uint64_t>* hostile_mapping::number_at(size_t at) const {
 
 std::atomic<uint64_t>* hostile_mapping::some_number(reader& input, size_t from, size_t to) const {
   return number_at(from + 8 * static_cast<size_t>(input.up_to((to - from) / 8)));
+}
+
+kith::platform::native_handle copy_of_some_size(reader& input, const hostile_mapping& original) {
+  constexpr size_t largest = 20'000;
+  kith::platform::memory made;
+  kith::platform::native_handle out;
+  const size_t size = 1 + static_cast<size_t>(input.up_to(largest));
+  if (kith::platform::memory_create(size, true, false, made) != KITH_OK) return out;
+  std::memcpy(made.base, original.base(), std::min(size, original.size()));
+  (void)kith::platform::handle_duplicate(kith::platform::memory_handle(made), out);
+  kith::platform::memory_close(made);
+  return out;
 }
 
 meddler::meddler(std::vector<change> changes) : changes_(std::move(changes)), thread_([this] { run(); }) {

@@ -63,6 +63,9 @@ class hostile_mapping {
   size_t size_ = 0;
 };
 
+// Other memory of any size, of at most some pages, with the first bytes of this one: what its header says is true of another size.
+kith::platform::native_handle copy_of_some_size(reader& input, const hostile_mapping& original);
+
 struct change {
   std::atomic<uint64_t>* at;
   uint64_t one, other;
