@@ -53,7 +53,7 @@ void attack(reader& input) {
   hostage one;
   if (!one.make(input.byte())) return;
   kith::claimed_share came;
-  const int32_t kind = input.byte() % 8 == 0 ? input.byte() % 13 : one.kind;
+  const int32_t kind = input.byte() % 8 == 0 ? input.byte() % 17 : one.kind;
   if (!take_handles(one, came)) return;
   if (input.byte() % 8 == 0) came.end = input.byte();
   change(input, *one.memory);

@@ -186,6 +186,18 @@ void use_channel(kith_channel* end) {
   kith_channel_close(end);
 }
 
+void use_broadcast(kith_broadcast* broadcast) {
+  char bytes[64] = "";
+  size_t size = 0;
+  uint64_t missed = 0;
+  kith_reader* one = nullptr;
+  (void)kith_broadcast_publish(broadcast, bytes, sizeof bytes, 0);
+  if (kith_broadcast_subscribe(broadcast, 2, &one) == KITH_OK)
+    (void)kith_reader_next(one, bytes, sizeof bytes, &size, &missed, 0);
+  kith_reader_close(one);
+  kith_broadcast_close(broadcast);
+}
+
 void use_queue(kith_queue* queue) {
   char bytes[64] = "";
   size_t size = 0;
@@ -232,6 +244,7 @@ void use_and_close(int32_t kind, void* object) {
     case KITH_OBJECT_CONDITION: return use_condition(static_cast<kith_condition*>(object));
     case KITH_OBJECT_BARRIER: return use_barrier(static_cast<kith_barrier*>(object));
     case KITH_OBJECT_QUEUE: return use_queue(static_cast<kith_queue*>(object));
+    case KITH_OBJECT_BROADCAST: return use_broadcast(static_cast<kith_broadcast*>(object));
     case KITH_OBJECT_VALUE: return kith_value_close(static_cast<kith_value*>(object));
     case KITH_OBJECT_EVENT:
       (void)kith_event_wait(static_cast<kith_event*>(object), 0);
@@ -271,6 +284,10 @@ bool hostage::make(uint8_t choice) {
   kith_event* event = nullptr;
   kith_barrier* barrier = nullptr;
   kith_queue* queue = nullptr;
+  kith_broadcast* broadcast = nullptr;
+  kith_broadcast_options little{};
+  little.struct_size = sizeof little;
+  little.ring_size = 4096;
   kith_channel* end = nullptr;
   // By reference: the object is there only after the call.
   const auto keep = [this](int32_t its_kind, kith_status status, auto& made) {
@@ -278,7 +295,7 @@ bool hostage::make(uint8_t choice) {
     kind = its_kind;
     object = made;
   };
-  switch (choice % 10) {
+  switch (choice % 11) {
     case 0: keep(KITH_OBJECT_LOCK, kith_lock_create(nullptr, &lock), lock); break;
     case 1: keep(KITH_OBJECT_ARRAY, kith_array_create(KITH_U32, 7, nullptr, &array), array); break;
     case 2: keep(KITH_OBJECT_MEMORY, kith_memory_create(100, nullptr, &shared), shared); break;
@@ -288,6 +305,7 @@ bool hostage::make(uint8_t choice) {
     case 6: keep(KITH_OBJECT_SEMAPHORE, kith_semaphore_create(2, nullptr, &semaphore), semaphore); break;
     case 7: keep(KITH_OBJECT_CONDITION, kith_condition_create(nullptr, &condition), condition); break;
     case 8: keep(KITH_OBJECT_VALUE, kith_value_create(KITH_I64, nullptr, nullptr, &value), value); break;
+    case 9: keep(KITH_OBJECT_BROADCAST, kith_broadcast_create(&little, &broadcast), broadcast); break;
     default: keep(KITH_OBJECT_CHANNEL, kith_channel_create(nullptr, &end, &other_end), end); break;
   }
   kith::object* found_object = nullptr;

@@ -14,14 +14,14 @@ fuzz_all() {
   if ! has_fuzzer; then
     not_run fuzz "there is no clang with libFuzzer"
   elif build fuzz; then
-    check "fuzz" fuzz_targets $(($1 / 2)) $((($1 + 3) / 4))
+    check "fuzz" fuzz_targets $(($1 / 2)) $((($1 + 5) / 6))
   else
     row "fuzz: build failed" 1 0 1 0 0
   fi
 }
 
 fuzz_targets() {
-  fuzz_one fuzz_channel "$1" && fuzz_one fuzz_segment "$2" && fuzz_one fuzz_handshake "$2"
+  fuzz_one fuzz_channel "$1" && fuzz_one fuzz_segment "$2" && fuzz_one fuzz_handshake "$2" && fuzz_one fuzz_broadcast "$2"
 }
 
 # fuzz_one TARGET SECONDS. Every input is a list of steps, so random bytes are as good a beginning as any.
