@@ -14,7 +14,7 @@ build_ahead() {
   ahead="$*"
   mkdir -p build/logs
   rm -f build/logs/*.built
-  set -m # a group of its own, so that it can be ended whole
+  { set -m; } 2>/dev/null # a group of its own, so that it can be ended whole; dash has none without a terminal, and says so
   (
     # shellcheck disable=SC2030,SC2031  # for this group of processes only
     gently="nice -n 19"
@@ -27,7 +27,7 @@ build_ahead() {
   ) </dev/null &
   builder=$!
   set +m
-  trap 'kill -- "-$builder" 2>/dev/null || true' EXIT
+  trap '{ kill -- "-$builder" || kill "$builder"; } 2>/dev/null || true' EXIT
   trap 'exit 130' INT TERM
 }
 
