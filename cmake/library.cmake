@@ -20,13 +20,17 @@ function(kith_set_usage target)
   target_link_libraries(${target} PRIVATE kith::libuv ${KITH_SYSTEM_LIBRARIES})
 endfunction()
 
+# Two thirds of the time that a file takes are <atomic>'s. Only in our own builds, and not for zig, which has no use for it.
+function(kith_precompile target)
+  if(PROJECT_IS_TOP_LEVEL AND (CMAKE_SYSTEM_NAME STREQUAL "Linux" OR MINGW))
+    target_precompile_headers(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/platform.h)
+  endif()
+endfunction()
+
 add_library(kith_objects OBJECT ${KITH_SOURCES})
+kith_precompile(kith_objects)
 kith_set_library_flags(kith_objects)
 target_link_libraries(kith_objects PRIVATE kith::libuv)
-# Two thirds of the time that a file takes are <atomic>'s. Only in our own builds, and not for zig and MinGW (tests/CMakeLists.txt).
-if(PROJECT_IS_TOP_LEVEL AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
-  target_precompile_headers(kith_objects PRIVATE ${PROJECT_SOURCE_DIR}/src/platform.h)
-endif()
 
 # The static library with a wait file of one's choice.
 function(kith_add_static_library name wait_source)
@@ -43,6 +47,7 @@ set_target_properties(kith PROPERTIES OUTPUT_NAME $<IF:$<BOOL:${MSVC}>,kith_stat
 if(WIN32)
   add_library(kith_shared SHARED ${KITH_SOURCES} ${KITH_WAIT_SOURCE})
   target_compile_definitions(kith_shared PRIVATE KITH_BUILDING)
+  kith_precompile(kith_shared)
 else()
   add_library(kith_shared SHARED $<TARGET_OBJECTS:kith_objects> ${KITH_WAIT_SOURCE})
 endif()

@@ -284,6 +284,7 @@ void kill_by_id(int64_t pid);
 // Raises this process's limit of descriptors, if need be and if it may. Windows has none.
 bool allow_handles(int count);
 bool handle_is_ready(int64_t handle, int timeout_ms);
+bool lists_names_in_one_step();  // so that one that goes meanwhile hides no other one; Wine tells them one by one
 bool duplicates_in_one_step();  // DuplicateHandle writes the number as it makes the handle; not so under Wine
 bool may_die_while_it_spawns();  // and leaves nothing of the OS's own making; not so under Wine: see test_spawn_killed
 bool has_ended(int64_t pid);              // a process that we do not wait for otherwise

@@ -3,6 +3,7 @@
 // from who published what. Workers are killed while they publish, write in place, read, look, take a seat and leave it; only what one was
 // publishing at that moment may be lost.
 #include <cstring>
+#include <initializer_list>
 
 #include "soak_parent.h"
 

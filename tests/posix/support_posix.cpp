@@ -52,6 +52,8 @@ std::set<std::string> names_of_shared_memory() {
 
 bool may_spawn_again() { return false; }
 
+bool lists_names_in_one_step() { return true; }
+
 bool duplicates_in_one_step() { return true; }
 
 bool may_die_while_it_spawns() { return true; }

@@ -280,5 +280,9 @@ TEST_CASE_FIXTURE(nothing_leaks, "shared memory has no name, not even while it l
   const test::channel_pair line = test::make_channel();
   const test::array array = test::make_array(KITH_I32, 1000);
   const test::lock lock = test::make_lock();
-  CHECK((test::names_of_shared_memory() == before));
+  // Others that run beside us without memfd have a name for a moment.
+  CHECK(test::becomes_true([&] {
+    const std::set<std::string> now = test::names_of_shared_memory();
+    return std::includes(before.begin(), before.end(), now.begin(), now.end());
+  }));
 }

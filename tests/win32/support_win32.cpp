@@ -105,6 +105,8 @@ static bool is_wine() {
   return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != nullptr;
 }
 
+bool lists_names_in_one_step() { return !is_wine(); }
+
 bool duplicates_in_one_step() { return !is_wine(); }
 
 bool may_die_while_it_spawns() { return !is_wine() || std::getenv("KITH_TEST_WINE_SPAWN") != nullptr; }
