@@ -70,7 +70,7 @@ inline process start_with_streams(kith_entry entry, const kith_stdio& in, const 
   options.std_out = out;
   options.std_err = err;
   process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   return child;
 }
 

@@ -129,7 +129,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child has the broadcasts that it is given, s
     kith_process_options options = test::run_entry(answer_a_message, given);
     options.start = start;
     test::process child;
-    REQUIRE_OK(kith_process_spawn(&options, child.out()));
+    REQUIRE_OK(test::spawn(options, child));
     mark is{};
     uint64_t missed = 0;
     CHECK_OK(test::next(reader, is, missed));

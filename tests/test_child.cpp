@@ -88,7 +88,7 @@ test::process start_named(const char* name, const void* argument, size_t size) {
   options.argument = argument;
   options.argument_size = size;
   test::process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   return child;
 }
 
@@ -263,6 +263,6 @@ TEST_CASE_FIXTURE(nothing_leaks,
   auto options = test::defaults<kith_process_options>();
   options.argv = program.argv();
   test::process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);  // it looks at itself, and says what it sees
 }

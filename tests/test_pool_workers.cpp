@@ -227,7 +227,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a forked child has no pool") {
       {});
   options.start = KITH_START_FORK;
   test::process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
   const auto got = test::take_result<int64_t>(pool, test::submit<int64_t>(pool, 4));
   CHECK((got.status == KITH_OK && got.result == 16));

@@ -41,7 +41,7 @@ struct reporter {
     options.share_count = given.size();
   }
 
-  void start() { REQUIRE_OK(kith_process_spawn(&options, child.out())); }
+  void start() { REQUIRE_OK(test::spawn(options, child)); }
 
   // All that it reports, to its end.
   std::vector<std::string> reports() {

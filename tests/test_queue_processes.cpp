@@ -141,7 +141,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a child has the queues that it is given, spawn
     kith_process_options options = test::run_entry(answer_an_item, given);
     options.start = start;
     test::process child;
-    REQUIRE_OK(kith_process_spawn(&options, child.out()));
+    REQUIRE_OK(test::spawn(options, child));
     mark is{};
     CHECK_OK(get(back, is));
     CHECK((is.maker == 6 && is.number == 8));

@@ -122,7 +122,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a program has pipes as a function has") {
   options.std_in = piped;
   options.std_out = piped;
   test::process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   kith_exit end{};
   const kith_communicate_options talk = test::input_of("to a program");
   CHECK_OK(kith_process_communicate(child, &talk, test::generous, &end));
@@ -278,10 +278,10 @@ TEST_CASE_FIXTURE(nothing_leaks, "a program reads what another one writes") {
   options.std_in = piped;
   options.std_out = pipe.out();
   test::process a, b;
-  REQUIRE_OK(kith_process_spawn(&options, a.out()));
+  REQUIRE_OK(test::spawn(options, a));
   options.std_in = pipe.in();
   options.std_out = piped;
-  REQUIRE_OK(kith_process_spawn(&options, b.out()));
+  REQUIRE_OK(test::spawn(options, b));
   pipe.close();
   const std::string bytes = much();
   test::in_threads(2, [&](int thread) {

@@ -232,7 +232,7 @@ process start_staying_child(kith_channel* line) {
   options.share_count = 1;
   options.std_in.what = options.std_out.what = KITH_STDIO_PIPE;
   process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   return child;
 }
 

@@ -73,7 +73,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a program is found without its extension, and 
     auto options = test::defaults<kith_process_options>();
     options.argv = program.argv();
     test::process child;
-    REQUIRE_OK(kith_process_spawn(&options, child.out()));
+    REQUIRE_OK(test::spawn(options, child));
     CHECK_EXIT(child, KITH_EXIT_CODE, 6);
   }
 }
@@ -137,7 +137,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a path may have slashes or backslashes") {
     auto options = test::defaults<kith_process_options>();
     options.argv = program.argv();
     test::process child;
-    REQUIRE_OK(kith_process_spawn(&options, child.out()));
+    REQUIRE_OK(test::spawn(options, child));
     CHECK_EXIT(child, KITH_EXIT_CODE, 6);
   }
 }
@@ -154,7 +154,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a variable is replaced or removed whatever the
   options.share_count = given.size();
   options.env = replaced.argv();
   test::process child;
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   CHECK(test::hear(line.a, "new"));
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
 
@@ -163,7 +163,7 @@ TEST_CASE_FIXTURE(nothing_leaks, "a variable is replaced or removed whatever the
   const test::argument_list removed({"kith_test_CASE"});
   options.shares = given_other.data();
   options.env = removed.argv();
-  REQUIRE_OK(kith_process_spawn(&options, child.out()));
+  REQUIRE_OK(test::spawn(options, child));
   CHECK(test::hear(other.a, "(not set)"));
   CHECK_EXIT(child, KITH_EXIT_CODE, 0);
   SetEnvironmentVariableW(L"Kith_Test_Case", nullptr);
