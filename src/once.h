@@ -42,6 +42,7 @@ class once {
   static constexpr uint32_t nobody = 1, is_done = 2;
   static constexpr uint32_t claimed = 1u << 31;  // and the pid of whose thread does it
 
+  // Acquire, also when it fails: who finds it done sees what was made, and who takes it up again what the last one did. With the release above.
   bool claim(uint32_t& seen, uint32_t mine) {
     return word_.compare_exchange_strong(seen, mine, std::memory_order_acquire);
   }

@@ -62,6 +62,7 @@ void begin_take(queue_state& state, uint64_t tail, uint64_t takes) {
 }
 
 // Items ever put, also while one is being put, and when its putter was killed in the middle: it may have counted an item that never was.
+// Seq_cst, with the store in count_put: who joins has no lock, and looks after it has raised its flag.
 uint64_t puts_so_far(const queue_state& state) {
   return state.head.load() == state.next_head.load() ? state.puts.load() : state.next_puts.load() - 1;
 }
