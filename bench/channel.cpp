@@ -152,33 +152,48 @@ void with_bare_rings(const task& t, Measure measure) {
 
 // ---- round trips: µs of each -----------------------------------------------------------------------------------------------------
 
-// `pause_us`: how long this side does something else before it sends, so that the other one sleeps.
-std::vector<double> round_trips(size_t size, int count, int pause_us, bool elsewhere) {
+// Where it is the quickest, a look at the clock for each trip would be a tenth of it: then a sample is the mean of some, as the cache line's
+// is in floor.cpp.
+constexpr int trips_a_sample = 16;
+
+template <class Trip>
+void sample(std::vector<double>& samples, int trips, Trip make_trip) {
+  const stopwatch watch;
+  for (int i = 0; i < trips; ++i) make_trip();
+  samples.push_back(watch.seconds() * 1e6 / trips);
+}
+
+// `pause_us`: how long this side does something else before each sample, so that the other one sleeps.
+std::vector<double> round_trips(const task& t, int count, int pause_us, int trips = 1) {
   std::vector<double> samples;
-  with_channel({echo, elsewhere, size}, [&](kith_channel* channel, stage&) {
-    std::vector<unsigned char> message(size);
+  with_channel(t, [&](kith_channel* channel, stage&) {
+    std::vector<unsigned char> message(t.size);
     size_t got = 0;
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; i < count; i += trips) {
       rest(pause_us);
-      const stopwatch watch;
-      check(kith_channel_send(channel, message.data(), size, KITH_FOREVER), "send");
-      check(kith_channel_recv(channel, message.data(), size, &got, KITH_FOREVER), "receive");
-      samples.push_back(watch.seconds() * 1e6);
+      sample(samples, trips, [&] {
+        check(kith_channel_send(channel, message.data(), t.size, KITH_FOREVER), "send");
+        check(kith_channel_recv(channel, message.data(), t.size, &got, KITH_FOREVER), "receive");
+      });
     }
     kith_channel_close(channel);
   });
   return samples;
 }
 
+std::vector<double> round_trips_of_two_cores(size_t size, int count) {
+  return round_trips({echo, true, size}, count, 0, trips_a_sample);
+}
+
 std::vector<double> bare_round_trips(size_t size, int count) {
   std::vector<double> samples;
   with_bare_rings({echo, true, size}, [&](bare_side there, bare_side back, stage& s) {
     std::vector<unsigned char> message(size);
-    for (int i = 0; i < count; ++i) {
-      const stopwatch watch;
-      there.put(message.data());
-      (void)back.get(message.data(), s.stop);
-      samples.push_back(watch.seconds() * 1e6);
+    for (int i = 0; i < count; i += trips_a_sample) {
+      sample(samples, trips_a_sample, [&] {
+        there.put(message.data());
+        (void)back.get(message.data(), s.stop);
+      });
     }
     s.stop.store(1);
   });
@@ -252,7 +267,9 @@ void measure_anywhere(table& out, const extent& how) {
   metric p99{"rtt64.p99", "us", better::smaller, "socketpair", {}};
   std::vector<subject> trips;
   std::vector<std::pair<std::string, std::function<std::vector<double>()>>> all{
-      {"kith", [=] { return round_trips(64, how.count, 0, false); }}};
+      {"kith", [=] {
+         return round_trips({echo, false, 64}, how.count, 0);
+       }}};
   for (const message_yardstick& each : message_yardsticks())
     all.emplace_back(each.name, [=] { return each.round_trips(how.count); });
   for (size_t i = 0; i < all.size(); ++i) {
@@ -272,11 +289,12 @@ void measure_two_cores(table& out, const extent& how) {
   for (const auto& [name, size] : {std::pair{"rtt64.two_cores", size_t{64}}, {"rtt4K", 4 * KiB}}) {
     out.add(measure_in_turns(
         {name, "us", better::smaller, "bare ring", {}}, how.rounds,
-        {{"kith", [=, size = size] { return median(round_trips(size, how.count * 10, 0, true)); }},
+        {{"kith", [=, size = size] { return median(round_trips_of_two_cores(size, how.count * 10)); }},
          {"bare ring", [=, size = size] { return median(bare_round_trips(size, how.count * 10)); }}}));
   }
-  out.add(measure_in_turns({"rtt1M", "us", better::smaller, "", {}}, how.rounds,
-                           {{"kith", [=] { return median(round_trips(MiB, how.count / 10, 0, true)); }}}));
+  out.add(
+      measure_in_turns({"rtt1M", "us", better::smaller, "", {}}, how.rounds,
+                       {{"kith", [=] { return median(round_trips_of_two_cores(MiB, how.count / 10)); }}}));
   std::vector<subject> streams{{"kith", [=] { return stream(64, how.seconds); }},
                                {"bare ring", [=] { return bare_stream(64, how.seconds); }}};
   out.add(measure_in_turns({"stream64", "M/s", better::larger, "bare ring", {}}, how.rounds, streams));
@@ -294,9 +312,12 @@ void measure_two_cores(table& out, const extent& how) {
 // The futex is the yardstick of those who sleep.
 void measure_sleepers(table& out, const extent& how) {
   constexpr int deep_us = 300;  // longer than any spin
-  std::vector<subject> asleep{
-      {"kith", [=] { return median(round_trips(64, how.count / 10 + 1, deep_us, false)); }}};
-  std::vector<subject> together{{"kith", [=] { return median(round_trips(64, how.count, 0, false)); }}};
+  std::vector<subject> asleep{{"kith", [=] {
+                                 return median(round_trips({echo, false, 64}, how.count / 10 + 1, deep_us));
+                               }}};
+  std::vector<subject> together{{"kith", [=] {
+                                   return median(round_trips({echo, false, 64}, how.count, 0));
+                                 }}};
   for (const wake_yardstick& each : wake_yardsticks()) {
     asleep.push_back({each.name, [=] { return median(each.round_trips(how.count / 10 + 1, deep_us)); }});
     together.push_back({each.name, [=] { return median(each.round_trips(how.count, 0)); }});

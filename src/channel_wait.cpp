@@ -78,6 +78,7 @@ kith_status receive_at_once(channel_object& self, const destination& to, bool ma
   if (self.assembling || !self.assembly.empty()) return KITH_E_BUSY;
   if (self.receiver.seen == self.receiver.position && !channel_find_message(self, may_spin))
     return KITH_E_BUSY;
+  shm::ring_prefetch(self.receiver);
   shm::frame_view frame;
   if (shm::ring_peek_frame(self.receiver, frame) != KITH_OK) return KITH_E_BUSY;
   if (frame.header.flags != shm::frame_whole || frame.header.payload > to.capacity) return KITH_E_BUSY;

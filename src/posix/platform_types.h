@@ -23,6 +23,9 @@
 
 namespace kith::platform {
 
+// A hint: the cache line there will be read soon. Any address will do.
+inline void prefetch_line(const void* place) { __builtin_prefetch(place); }
+
 // Owns a descriptor. All of ours are close-on-exec; a child gets those it was given by having the flag
 // cleared there.
 class native_handle {

@@ -244,6 +244,14 @@ inline bool ring_look_at_sender(ring_side& receiver) {
   return true;
 }
 
+// For who copies what has just come. How long it is stands in its first cache line, and a line that another core has written takes 100 ns:
+// without this the next ones would be asked for when the first has come. Of a longer message the core sees by itself that there are more.
+inline void ring_prefetch(const ring_side& receiver) {
+  constexpr int line = 64, most = 4;
+  const unsigned char* const place = ring_place_of_header(receiver);
+  for (int i = 1; i < most; ++i) platform::prefetch_line(place + i * line);
+}
+
 inline bool ring_header_is_sound(const frame_header& header, uint64_t available) {
   if (ring_padded(header.payload) > available - sizeof header || header.payload > header.total) return false;
   if (header.flags < frame_whole) return true;

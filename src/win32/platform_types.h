@@ -9,12 +9,27 @@
 
 #include "../buffer.h"
 
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
 // As windows.h declares it; the header itself stays out.
 extern "C" __declspec(dllimport) unsigned long __stdcall GetCurrentThreadId(void);
 
 #define KITH_IN_FORKED_CHILD  // there is no fork
 
 namespace kith::platform {
+
+// A hint: the cache line there will be read soon. Any address will do.
+inline void prefetch_line(const void* place) {
+#if !defined(_MSC_VER)
+  __builtin_prefetch(place);
+#elif defined(_M_ARM64)
+  __prefetch(place);
+#else
+  _mm_prefetch(static_cast<const char*>(place), _MM_HINT_T0);
+#endif
+}
 
 // Owns a HANDLE. None of ours is inheritable; a child gets what it was given by DuplicateHandle.
 class native_handle {
