@@ -115,17 +115,13 @@ bool lives(uint64_t bits) { return platform::alive({bits}) != liveness::dead; }
 void tell_lock(const shm::lock_state& lock, kith_name_info& out) {
   constexpr uint64_t identity_bits = ~uint64_t{3};
   const identity owner{value_of(lock.word) & identity_bits};
-  const bool has_waiters = value_of(lock.waiters) != 0;
-  out.waiting = has_waiters ? 1 : 0;
   if (owner.nobody() || !lives(owner.bits)) return;
   out.owner_pid = owner.pid();
-  const uint64_t now = platform::clock_now(), since = value_of(lock.since_ns);
-  if (has_waiters && now > since) out.owner_held_ms = static_cast<int64_t>((now - since) / ns_per_ms);
+  out.owner_held_ms = static_cast<int64_t>(shm::lock_held_ns(lock, platform::clock_now()) / ns_per_ms);
 }
 
 void tell_semaphore(const snapshot& from, kith_name_info& out) {
   const shm::semaphore_state& state = *reinterpret_cast<const shm::semaphore_state*>(from.state);
-  out.waiting = value_of(state.waiters) != 0 ? 1 : 0;
   const size_t count = static_cast<size_t>(from.header.data_size / sizeof(uint64_t));
   if (count == 0) {
     out.used = static_cast<int64_t>(value_of(state.count));
@@ -158,10 +154,7 @@ void tell_barrier(snapshot& from, kith_name_info& out) {
 }
 
 void tell_event(const shm::event_state& state, kith_name_info& out) {
-  constexpr uint64_t somebody_sleeps = 2;
-  const uint64_t seen = value_of(state.word);
-  out.waiting = (seen & somebody_sleeps) != 0 || value_of(state.pollers) != 0 ? 1 : 0;
-  out.used = (seen & shm::event_set_bit) != 0 ? 1 : 0;
+  out.used = (value_of(state.word) & shm::event_set_bit) != 0 ? 1 : 0;
   out.capacity = 1;
 }
 
@@ -174,9 +167,6 @@ int64_t bytes_between(uint64_t tail, uint64_t head, uint64_t ring) {
 void tell_queue(const snapshot& from, kith_name_info& out) {
   const shm::queue_state& state = *reinterpret_cast<const shm::queue_state*>(from.state);
   const uint64_t ring = shm::queue_capacity(from.header.data_size);
-  const uint64_t flags = value_of(state.takers) | value_of(state.putters) | value_of(state.joiners) |
-                         value_of(state.poll_takers) | value_of(state.poll_putters);
-  out.waiting = flags != 0 ? 1 : 0;
   out.used = bytes_between(value_of(state.tail), value_of(state.head), ring);
   out.capacity = static_cast<int64_t>(ring);
 }
@@ -184,9 +174,6 @@ void tell_queue(const snapshot& from, kith_name_info& out) {
 void tell_broadcast(const snapshot& from, kith_name_info& out) {
   const shm::broadcast_state& state = *reinterpret_cast<const shm::broadcast_state*>(from.state);
   const uint64_t ring = from.header.element_size;
-  const uint64_t flags = value_of(state.readers) | value_of(state.writers) | value_of(state.poll_readers) |
-                         value_of(state.poll_writers);
-  out.waiting = flags != 0 ? 1 : 0;
   out.used = bytes_between(value_of(state.tail), value_of(state.head), ring);
   out.capacity = static_cast<int64_t>(ring);
 }
@@ -225,16 +212,26 @@ bool is_known(const buffer<int64_t>& pids, size_t begin, int64_t pid) {
   return false;
 }
 
-// Pids of another namespace mean nothing here.
-kith_status add_users(names_object& self, const snapshot& from, listed_name& out) {
+// Conditions and barriers have seats for those who wait.
+bool has_seats(shm::segment_kind kind) {
+  return kind == shm::segment_kind::condition || kind == shm::segment_kind::barrier;
+}
+
+// The living, and how many threads of theirs sleep. Pids of another namespace mean nothing here.
+kith_status add_users(names_object& self, const snapshot& from, listed_name& out, int64_t& sleepers) {
   out.users = self.users.size();
   const uint64_t there = from.header.pid_namespace, here = platform::pid_namespace();
+  sleepers = -1;
   if (there != 0 && here != 0 && there != here) return KITH_OK;
-  for (const word& each : from.card.users) {
-    const identity user{value_of(each)};
-    const int64_t pid = user.pid();
-    if (user.nobody() || is_known(self.users, out.users, pid) || !lives(user.bits)) continue;
-    if (!self.users.append(pid)) return KITH_E_NO_MEMORY;
+  sleepers = 0;
+  for (uint32_t i = 0; i < shm::name_card_users; ++i) {
+    const identity user{value_of(from.card.users[i])};
+    const uint32_t asleep = from.card.sleepers[i].load(std::memory_order_relaxed);
+    const bool is_new = !user.nobody() && !is_known(self.users, out.users, user.pid());
+    if (user.nobody() || (!is_new && asleep == 0) || !lives(user.bits)) continue;
+    sleepers += asleep;
+    if (!is_new) continue;
+    if (!self.users.append(user.pid())) return KITH_E_NO_MEMORY;
     ++out.info.user_count;
   }
   return KITH_OK;
@@ -252,7 +249,10 @@ kith_status describe(names_object& self, snapshot& from, shm::segment_kind kind,
   out.info.stale = state == platform::place_state::unused && !is_kept ? 1 : 0;
   tell_kind(from, kind, out.info);
   kith_status status = add_name(self, from.card.name, static_cast<size_t>(size), out);
-  if (status == KITH_OK && state == platform::place_state::used) status = add_users(self, from, out);
+  int64_t sleepers = 0;
+  if (status == KITH_OK && state == platform::place_state::used)
+    status = add_users(self, from, out, sleepers);
+  if (!has_seats(kind) && kind != shm::segment_kind::memory) out.info.waiting = sleepers;
   return status;
 }
 

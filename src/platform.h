@@ -42,7 +42,8 @@ kith_status handle_duplicate(const native_handle& handle, native_handle& out);  
 
 // ---- system.cpp ------------------------------------------------------------------------------------------------------------
 
-uint64_t clock_now();  // nanoseconds, monotonic, the same clock in every process of the machine
+uint64_t clock_now();    // nanoseconds, monotonic, the same clock in every process of the machine
+uint64_t clock_rough();  // the same, some milliseconds behind where that costs less
 kith_status random_bytes(void* out, size_t size);
 void pause_cpu();           // a hint to the core that this thread spins
 void yield_cpu();           // lets another thread that is ready have this core

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "readiness.h"
 
+#include "broadcast_object.h"
 #include "channel_turn.h"
 #include "pool.h"
 #include "segment_object.h"
@@ -138,6 +139,16 @@ void object_ring_again(object& self, listener who, uint32_t events) {
 
 void object_disarm(object& self) {
   if (self.type->kind == object_kind::channel) channel_disarm(static_cast<channel_object&>(self));
+}
+
+const wait_area* object_wait_area(const object& self) {
+  switch (self.type->kind) {
+    case object_kind::event:
+    case object_kind::broadcast:
+    case object_kind::queue: return &static_cast<const segment_object&>(self).segment().waiting;
+    case object_kind::reader: return &static_cast<const reader_object&>(self).source->segment().waiting;
+    default: return nullptr;
+  }
 }
 
 shm::spinner* object_spinner(object& self) {

@@ -39,6 +39,9 @@ kith_status object_raise(object& self, listener who, uint32_t events);
 void object_ring_again(object& self, listener who, uint32_t events);
 void object_disarm(object& self);
 
+// Where those who wait for it are counted, if it has a name; nullptr: it never has one.
+const wait_area* object_wait_area(const object& self);
+
 // Of a handle; nullptr: it is not worth while, as looking costs a system call.
 shm::spinner* object_spinner(object& self);
 

@@ -32,6 +32,7 @@ struct waited {
   size_t first_slot = 0;
   bool armed = false;
   bool quieted = false;  // its bell, when it was last armed
+  shm::counted_sleeper counted;
 };
 
 // The memory of one call: a slot for each event of each item, and one for the cancel.
@@ -129,6 +130,7 @@ wait_call::~wait_call() {
     waited& each = room_.items[i];
     if (each.self == nullptr) continue;
     if (each.armed) object_disarm(*each.self);
+    each.counted.end();  // while there still is what counts
     handle_unpin(each.handle);
   }
 }
@@ -295,6 +297,7 @@ void wait_call::arm_one(waited& each) {
         channel_raise(channel_of(each), each.events, rung || !is_told_by_handle(each), fence) == KITH_OK;
   else
     each.armed = object_raise(*each.self, listener::call, each.events) == KITH_OK;
+  if (const wait_area* const area = object_wait_area(*each.self)) each.counted.begin(*area);
 }
 
 // After arming, and the fence.

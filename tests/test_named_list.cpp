@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 
+#include "broadcasts.h"
 #include "naming.h"
 
 using test::create;
@@ -78,6 +79,102 @@ TEST_CASE_FIXTURE(nothing_leaks, "a list tells how full a named object is") {
   CHECK(told.info.used >= 4);
   CHECK(told.info.capacity == 65536);
   queue.close();
+}
+
+namespace {
+
+// So many threads wait by `wait`; the list says so, and no longer when `release` has let them go.
+void counts_waiters(const std::string& name, int threads, const std::function<void()>& wait,
+                    const std::function<void()>& release) {
+  CHECK(only_one(name).info.waiting == 0);
+  std::vector<std::thread> waiters;
+  for (int i = 0; i < threads; ++i) waiters.emplace_back(wait);
+  CHECK(test::becomes_true([&] { return only_one(name).info.waiting == threads; }));
+  release();
+  for (std::thread& each : waiters) each.join();
+  CHECK(only_one(name).info.waiting == 0);
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(nothing_leaks, "a list tells how many threads wait for a lock or a semaphore") {
+  const std::string name = unique_name("counted");
+  const kith_naming wanted = naming(name, create);
+  test::value value;
+  REQUIRE_OK(kith_value_open_named(&wanted, KITH_I32, nullptr, nullptr, value.out(), nullptr));
+  kith_lock* const lock = kith_value_lock(value);
+  const auto acquire_and_release = [&] {
+    CHECK_OK(kith_lock_acquire(lock, generous));
+    CHECK_OK(kith_lock_release(lock));
+  };
+  REQUIRE_OK(kith_lock_acquire(lock, 0));
+  counts_waiters(name, 3, acquire_and_release, [&] { CHECK_OK(kith_lock_release(lock)); });
+  value.close();
+
+  test::semaphore semaphore;
+  REQUIRE_OK(kith_semaphore_open_named(&wanted, 1, nullptr, semaphore.out(), nullptr));
+  const auto give_up = [&] { CHECK_STATUS(kith_semaphore_acquire(semaphore, 500), KITH_E_TIMEOUT); };
+  REQUIRE_OK(kith_semaphore_acquire(semaphore, 0));
+  counts_waiters(name, 2, give_up, [] {});
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a list tells how many threads wait for an event, alone or among others") {
+  const std::string name = unique_name("counted");
+  const kith_naming wanted = naming(name, create);
+  test::event event;
+  REQUIRE_OK(kith_event_open_named(&wanted, nullptr, event.out(), nullptr));
+  const auto set = [&] { CHECK_OK(kith_event_set(event)); };
+  const auto wait = [&] { CHECK_OK(kith_event_wait(event, generous)); };
+  const auto wait_any = [&] {
+    kith_wait_item item{};
+    item.object = event;
+    size_t ready = 0;
+    CHECK_OK(kith_wait_any(&item, 1, &ready, generous));
+  };
+  counts_waiters(name, 4, wait, set);
+  CHECK_OK(kith_event_clear(event));
+  counts_waiters(name, 2, wait_any, set);
+}
+
+TEST_CASE_FIXTURE(nothing_leaks, "a list tells how many threads wait for a queue or a broadcast") {
+  const std::string name = unique_name("counted");
+  const kith_naming wanted = naming(name, create);
+  size_t size = 0;
+  test::queue queue;
+  REQUIRE_OK(kith_queue_open_named(&wanted, nullptr, queue.out(), nullptr));
+  const auto get = [&] {
+    size_t of_item = 0;
+    CHECK_STATUS(kith_queue_get(queue, nullptr, 0, &of_item, generous), KITH_E_CLOSED);
+  };
+  counts_waiters(name, 3, get, [&] { CHECK_OK(kith_queue_shutdown(queue)); });
+  queue.close();
+
+  test::broadcast broadcast;
+  test::reader reader;
+  REQUIRE_OK(kith_broadcast_open_named(&wanted, nullptr, broadcast.out(), nullptr));
+  REQUIRE_OK(kith_broadcast_subscribe(broadcast, 0, reader.out()));
+  const auto next = [&] { CHECK_OK(kith_reader_next(reader, nullptr, 0, &size, nullptr, generous)); };
+  counts_waiters(name, 1, next, [&] { CHECK_OK(kith_broadcast_publish(broadcast, nullptr, 0, 0)); });
+}
+
+TEST_CASE_FIXTURE(nothing_leaks,
+                  "a list tells since when a lock with a name is held, also if nobody wants it") {
+  const std::string name = unique_name("since");
+  const kith_naming wanted = naming(name, create);
+  test::lock lock;
+  REQUIRE_OK(kith_lock_open_named(&wanted, nullptr, lock.out(), nullptr));
+  for (int round = 0; round < 2; ++round) {
+    const uint64_t began = test::now_ms();
+    REQUIRE_OK(kith_lock_acquire(lock, 0));
+    CHECK(test::becomes_true([&] { return only_one(name).info.owner_held_ms >= 30; }));
+    kith_owner owner{};
+    CHECK_OK(kith_lock_owner(lock, &owner));
+    CHECK(owner.held_ms >= 30);
+    constexpr int64_t tick = 11;  // of the rough clock
+    CHECK(owner.held_ms <= static_cast<int64_t>(test::now_ms() - began) + tick);
+    CHECK_OK(kith_lock_release(lock));
+    CHECK(only_one(name).info.owner_held_ms == 0);
+  }
 }
 
 TEST_CASE_FIXTURE(nothing_leaks, "a list tells who waits, and who listens") {

@@ -733,8 +733,8 @@ KITH_API kith_status kith_lock_mark_consistent(kith_lock *lock);
 /* Who holds a lock. */
 typedef struct kith_owner {
   int64_t pid;     /* of the process; 0: nobody holds the lock */
-  int64_t held_ms; /* how long it has held the lock, as far as anybody has watched: since somebody began to wait for it, or since this
-                      function was first called meanwhile. An owner nobody waits for is not watched, because a clock costs
+  int64_t held_ms; /* how long it has held the lock. Of one without a name as far as anybody has watched: since somebody began to wait for it,
+                      or since this function was first called meanwhile; an owner nobody waits for is not watched, because a clock costs
                       more than a lock */
   int32_t alive;   /* 0: it has ended; the lock goes to whoever acquires it next */
   int32_t reserved;
@@ -1696,8 +1696,9 @@ typedef struct kith_name_info {
                              Those of other users that may only read are not known. Until kith_names_close */
   size_t user_count;      /* how many pids there are in `users` */
   int64_t owner_pid;      /* who holds its lock: of a lock, array or value; 0: nobody */
-  int64_t owner_held_ms;  /* how long, as far as anybody has watched: see kith_owner */
-  int64_t waiting;        /* how many threads wait. Exact for a condition and a barrier; for others 1 (there may be some) or 0; -1: not told */
+  int64_t owner_held_ms;  /* how long */
+  int64_t waiting;        /* how many threads wait: those that sleep, and not those that still spin for some microseconds; nor loops that are told through a
+                             poll handle; nor those of more than 256 users. -1: not told */
   int64_t used;           /* queue, broadcast: bytes of the ring that are in use; semaphore: permits that are held, with KITH_SEMAPHORE_SIGNAL those that can
                              be had; barrier: as `waiting`; event: 1 if it is set; else 0 */
   int64_t capacity;       /* queue, broadcast: bytes of the ring; semaphore: permits, with KITH_SEMAPHORE_SIGNAL the maximum; barrier: parties; event: 1; else 0 */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <sched.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -22,6 +23,17 @@
 namespace kith::platform {
 
 uint64_t clock_now() { return uv_hrtime(); }
+
+#if defined(CLOCK_MONOTONIC_COARSE)
+// libuv reads CLOCK_MONOTONIC, of which this is the value at the last tick of the kernel, at a fifth of the cost.
+uint64_t clock_rough() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 * ns_per_ms + static_cast<uint64_t>(now.tv_nsec);
+}
+#else
+uint64_t clock_rough() { return clock_now(); }
+#endif
 
 kith_status random_bytes(void* out, size_t size) {
   const int result = uv_random(nullptr, nullptr, out, size, 0, nullptr);

@@ -17,13 +17,13 @@ bool take(lock_state& lock, uint64_t word, uint64_t flags) {
     return false;
   }
   lock.holder.store(thread_token(self), std::memory_order_relaxed);
-  return true;
+  return !lock_is_noted(lock) || lock_note(lock);
 }
 
 // "Somebody may sleep", and from when on the owner is watched.
 void announce(lock_state& lock, uint64_t now) {
   // Whoever releases the lock takes the flag down: as long as it is up, the owner is the same one.
-  if (lock.waiters.exchange(1, std::memory_order_relaxed) == 0)
+  if (lock.waiters.exchange(1, std::memory_order_relaxed) == 0 && !lock_is_noted(lock))
     lock.since_ns.store(now, std::memory_order_relaxed);
 }
 
@@ -76,7 +76,7 @@ kith_status contender::try_once(bool look_around, uint64_t& word) {
     lock_.depth.store(
         0, std::memory_order_relaxed);  // the dead owner's; who is killed before leaves it to the next
     // The flag may be up since the dead owner's time.
-    lock_.since_ns.store(platform::clock_now(), std::memory_order_relaxed);
+    if (!lock_is_noted(lock_)) lock_.since_ns.store(platform::clock_now(), std::memory_order_relaxed);
     return KITH_OWNER_DIED;
   }
 }
@@ -109,6 +109,11 @@ kith_status contender::acquire() {
 }
 
 }  // namespace
+
+bool lock_note(lock_state& lock) {
+  lock.since_ns.store(platform::clock_rough(), std::memory_order_relaxed);
+  return true;
+}
 
 kith_status lock_acquire_again(lock_state& lock) {
   if ((lock.options.load(std::memory_order_relaxed) & lock_recursive) == 0) return KITH_E_DEADLOCK;
@@ -149,13 +154,18 @@ uint64_t lock_release_fully(lock_state& lock, wait_area& area) {
 
 void lock_restore(lock_state& lock, uint64_t depth) { lock.depth.store(depth, std::memory_order_relaxed); }
 
+uint64_t lock_held_ns(const lock_state& lock, uint64_t now) {
+  const uint64_t since = lock.since_ns.load(std::memory_order_relaxed);
+  const bool known = lock_is_noted(lock) ? since != 0 : lock.waiters.load(std::memory_order_relaxed) != 0;
+  return known && now > since ? now - since : 0;
+}
+
 lock_owner lock_look(lock_state& lock) {
   const identity who = owner_of(lock.word.load(std::memory_order_relaxed));
   if (who.nobody()) return {};
   const uint64_t now = platform::clock_now();
   announce(lock, now);
-  const uint64_t since = lock.since_ns.load(std::memory_order_relaxed);
-  return {who, now > since ? now - since : 0};
+  return {who, lock_held_ns(lock, now)};
 }
 
 }  // namespace kith::shm

@@ -36,9 +36,10 @@ struct lock_state {
   // 1: somebody may sleep, on this word, and the one who releases the lock must wake.
   std::atomic<uint64_t> waiters;
   std::atomic<uint64_t> depth;  // how often its holder has acquired it again. Written by the holder only
-  // While `waiters` is 1: since when the owner has been seen to hold it. For people, not for decisions.
+  // Since when the owner has held it, 0: not known; or without lock_noted, while `waiters` is 1: since when it has been seen to. For people, not
+  // for decisions.
   std::atomic<uint64_t> since_ns;
-  std::atomic<uint64_t> options;  // lock_recursive. Written before anybody else has the segment
+  std::atomic<uint64_t> options;  // lock_recursive, lock_noted. Written before anybody else has the segment
   uint64_t reserved[2];
 };
 static_assert(sizeof(lock_state) == 64);
@@ -53,10 +54,16 @@ struct lock_view {
 
 inline constexpr uint64_t lock_died = 1;
 inline constexpr uint64_t lock_recursive = 1;
+inline constexpr uint64_t lock_noted = 2;  // whoever gets it notes when, for which it looks at the clock
 
 // Differs between all threads of all processes that live at the same time, unlike the OS's number for a thread; and between a
 // thread and its copy in a forked child.
 inline uint64_t thread_token(identity self) { return (platform::current_thread() ^ self.bits) | 1; }
+
+inline bool lock_is_noted(const lock_state& lock) {
+  return (lock.options.load(std::memory_order_relaxed) & lock_noted) != 0;
+}
+bool lock_note(lock_state& lock);  // true. By the new owner
 
 // Takes the lock if it is free and in order. The common case: one compare-and-swap.
 inline bool lock_try_fast(lock_state& lock) {
@@ -70,7 +77,7 @@ inline bool lock_try_fast(lock_state& lock) {
     return false;
   }
   lock.holder.store(thread_token(self), std::memory_order_relaxed);
-  return true;
+  return !lock_is_noted(lock) || lock_note(lock);
 }
 
 kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience& limits);
@@ -100,6 +107,7 @@ inline kith_status lock_let_go(lock_state& lock, bool& wake) {
     lock.depth.store(depth - 1, std::memory_order_relaxed);
     return KITH_OK;
   }
+  if (lock_is_noted(lock)) lock.since_ns.store(0, std::memory_order_relaxed);
   lock.holder.store(0, std::memory_order_relaxed);
   const uint64_t kept = lock.word.load(std::memory_order_relaxed) & lock_died;
   lock.word.store(kept, std::memory_order_release);  // pairs with the acquires of the next owner
@@ -126,6 +134,7 @@ struct lock_owner {
   uint64_t held_ns = 0;
 };
 
+uint64_t lock_held_ns(const lock_state& lock, uint64_t now);  // 0: not known
 lock_owner lock_look(lock_state& lock);
 
 }  // namespace kith::shm

@@ -34,7 +34,9 @@ uint32_t find_seat(name_card& card) {
   const identity me = platform::self();
   for (const bool also_of_dead : {false, true}) {
     for (uint32_t i = 0; i < name_card_users; ++i) {
-      if (take_seat(card.users[i], me, also_of_dead)) return i;
+      if (!take_seat(card.users[i], me, also_of_dead)) continue;
+      card.sleepers[i].store(0, std::memory_order_relaxed);  // what a killed one left
+      return i;
     }
   }
   return name_card_users;
@@ -79,6 +81,18 @@ kith_status name_card_join(name_card& card, segment_kind kind, bool writable, na
          was_persistent};
   if (writable) out.seat = find_seat(card);
   return KITH_OK;
+}
+
+void counted_sleeper::begin(const wait_area& area) {
+  if (sleepers_ != nullptr || area.card == nullptr || area.seat >= name_card_users) return;
+  if (area.card->users[area.seat].load(std::memory_order_relaxed) != platform::self().bits) return;
+  sleepers_ = &area.card->sleepers[area.seat];
+  sleepers_->fetch_add(1, std::memory_order_relaxed);
+}
+
+void counted_sleeper::end() {
+  if (sleepers_ != nullptr) sleepers_->fetch_sub(1, std::memory_order_relaxed);
+  sleepers_ = nullptr;
 }
 
 // In a forked child the word is another process's, and stays.

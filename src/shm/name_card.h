@@ -2,7 +2,8 @@
 // What a named segment says about itself, behind everything else: its name, and who uses it.
 //
 // A user is a mapping of a process. Its identity stands in one word, put there by one compare-and-swap and taken out by another; the word of a
-// process that was killed is free for the next. The table is for who wants to know; whether an object is used at all the OS tells (name_place.cpp).
+// process that was killed is free for the next. Beside it each user counts its own threads that sleep on the object: so what a killed one
+// counted goes with it. The tables are for who wants to know; whether an object is used at all the OS tells (name_place.cpp).
 #pragma once
 
 #include <kith/kith.h>
@@ -12,6 +13,7 @@
 #include <cstdint>
 
 #include "../platform.h"
+#include "wait_area.h"
 
 namespace kith::shm {
 
@@ -28,10 +30,11 @@ struct name_card {
   std::atomic<uint64_t> creator;    // identity
   std::atomic<uint64_t> name_size;  // this and the name never change
   uint64_t reserved[4];
-  std::atomic<uint64_t> users[name_card_users];  // identities; 0: free
-  char name[platform::longest_meeting_name];     // not ended by anything
+  std::atomic<uint64_t> users[name_card_users];     // identities; 0: free
+  std::atomic<uint32_t> sleepers[name_card_users];  // threads of the user with that number
+  char name[platform::longest_meeting_name];        // not ended by anything
 };
-static_assert(sizeof(name_card) == 64 + 8 * name_card_users + 4096);
+static_assert(sizeof(name_card) == 64 + 12 * name_card_users + 4096);
 
 // Made persistent, so that it may have a file on systems where others have none.
 inline constexpr uint64_t card_was_persistent = uint64_t{1} << 32;
@@ -65,5 +68,21 @@ void name_card_begin(name_card& card, const name_plan& plan, segment_kind kind, 
 // Of a segment that another process made. KITH_E_MISMATCH: the card is not one that kith writes.
 kith_status name_card_join(name_card& card, segment_kind kind, bool writable, named_part& out);
 void name_card_leave(named_part& self);
+
+// One thread that sleeps on an object, for as long as it is counted. Does nothing for an object without a name, and in a forked child, whose
+// words in the card are its parent's. All is relaxed: nothing depends on it.
+class counted_sleeper {
+ public:
+  counted_sleeper() = default;
+  ~counted_sleeper() { end(); }
+  counted_sleeper(const counted_sleeper&) = delete;
+  counted_sleeper& operator=(const counted_sleeper&) = delete;
+
+  void begin(const wait_area& area);
+  void end();
+
+ private:
+  std::atomic<uint32_t>* sleepers_ = nullptr;  // of the process; nullptr: it is not counted
+};
 
 }  // namespace kith::shm

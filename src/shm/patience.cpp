@@ -78,6 +78,7 @@ void waiter::sleep(wait_area& area, const std::atomic<uint64_t>& word, uint64_t 
   const deadline slice = earlier(deadline_after(now, slice_ns_), limits_.until);
   sleeper self{&area, &word, nullptr, nullptr};
   platform::wait_result result = platform::wait_result::look_again;
+  counted_.begin(area);
   // Not at once: to begin to watch costs more than some short sleeps.
   memory_.peer = slept_ns_ > longest_slice_ns ? peer_ : nullptr;
   if (limits_.cancel != nullptr) limits_.cancel->add(self);

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "../platform.h"
+#include "name_card.h"
 #include "spin.h"
 
 namespace kith::shm {
@@ -106,7 +107,10 @@ class waiter {
              uint64_t now);
 
   // No wake goes to this call any more. Before a call that goes looks whether others must be woken in its place.
-  void sleep_no_more() { platform::long_sleep_end(memory_); }
+  void sleep_no_more() {
+    platform::long_sleep_end(memory_);
+    counted_.end();
+  }
 
   // There was progress: what is waited for next will perhaps come soon.
   void begin_again() {
@@ -126,6 +130,7 @@ class waiter {
   uint64_t slept_ns_ = 0;  // in slices, since the last progress
   const platform::stream* peer_ = nullptr;
   platform::long_sleep memory_;
+  counted_sleeper counted_;
   bool look_around_ = false;
   bool interrupted_ = false;
 };

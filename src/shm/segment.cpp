@@ -149,6 +149,11 @@ kith_status make_header(const segment_plan& plan, segment_header& header) {
   return platform::random_bytes(header.id, sizeof header.id);
 }
 
+void count_sleepers(segment& self) {
+  self.waiting.card = self.name.card;
+  self.waiting.seat = self.name.seat;
+}
+
 }  // namespace
 
 kith_status segment_stage(const segment_plan& plan, unsigned char* bytes, size_t size, segment& out,
@@ -184,7 +189,10 @@ kith_status segment_create(const segment_plan& plan, segment& out) {
     return status;
   }
   fill_in(made, static_cast<unsigned char*>(made.memory.base), header, places);
-  if (plan.name != nullptr) name_card_begin(card_at(made.memory, places), *plan.name, plan.kind, made.name);
+  if (plan.name != nullptr) {
+    name_card_begin(card_at(made.memory, places), *plan.name, plan.kind, made.name);
+    count_sleepers(made);
+  }
   out = std::move(made);
   return KITH_OK;
 }
@@ -223,6 +231,7 @@ kith_status segment_attach_memory(platform::memory&& memory, segment_kind kind, 
     return status;
   }
   fill_in(made, static_cast<unsigned char*>(made.memory.base), header, places);
+  count_sleepers(made);
   out = std::move(made);
   return KITH_OK;
 }

@@ -8,7 +8,8 @@ namespace kith {
 
 namespace shm {
 struct parking_slot;
-}
+struct name_card;
+}  // namespace shm
 
 struct wait_area {
   shm::parking_slot* slots = nullptr;  // in the segment; nullptr where the OS waits on addresses
@@ -16,6 +17,9 @@ struct wait_area {
   uint64_t id[2] = {0, 0};        // of the segment: names the bells
   unsigned char* base = nullptr;  // of the segment: a word is known to all processes by its offset from here
   void* bells = nullptr;          // the port's: one event a slot, opened when first needed
+  shm::name_card* card =
+      nullptr;  // of an object with a name: who sleeps is counted there, as a thread of the user with this number
+  uint32_t seat = 0;
 };
 
 }  // namespace kith

@@ -26,6 +26,9 @@ uint64_t clock_now() {
   return count / rate * ns_per_second + count % rate * ns_per_second / rate;
 }
 
+// GetTickCount64 would cost less, but is of another clock.
+uint64_t clock_rough() { return clock_now(); }
+
 // This function is in a library that is linked anyway, and is what libuv and most C runtimes call.
 kith_status random_bytes(void* out, size_t size) {
   constexpr size_t most_at_once = 1u << 20;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Permits, waiters and parties of processes that a test invents: that do not exist, or whose pid is used again.
+#include <memory>
+
 #include "../support.h"
 #include "shm/barrier.h"
 #include "shm/condition.h"
+#include "shm/name_card.h"
 #include "shm/segment.h"
 #include "shm/semaphore.h"
 
@@ -129,4 +132,34 @@ TEST_CASE_FIXTURE(test::nothing_leaks, "a recursive lock counts to 2^32 and no f
   CHECK(state.depth.load() == UINT32_MAX);
   state.depth.store(0);
   CHECK_OK(shm::lock_release(state, *lock.view().waiting));
+}
+
+TEST_CASE("the next user of an object does not count the threads of a killed one") {
+  const auto card = std::make_unique<shm::name_card>();
+  for (uint32_t i = 0; i < shm::name_card_users; ++i) {
+    card->users[i].store(invented[0].bits);
+    card->sleepers[i].store(5);
+  }
+  card->ready.store(shm::name_card_ready);
+  card->name_size.store(1);
+  shm::named_part part;
+  REQUIRE_OK(shm::name_card_join(*card, shm::segment_kind::lock, true, part));
+  REQUIRE(part.seat < shm::name_card_users);
+  CHECK(card->users[part.seat].load() == platform::self().bits);
+  CHECK(card->sleepers[part.seat].load() == 0);
+
+  wait_area area;
+  area.card = card.get();
+  area.seat = part.seat;
+  shm::counted_sleeper sleeper;
+  sleeper.begin(area);
+  sleeper.begin(area);
+  CHECK(card->sleepers[part.seat].load() == 1);
+  sleeper.end();
+  CHECK(card->sleepers[part.seat].load() == 0);
+
+  area.seat = part.seat == 0 ? 1 : 0;  // as of a forked child: it is another process's
+  sleeper.begin(area);
+  CHECK(card->sleepers[area.seat].load() == 5);
+  shm::name_card_leave(part);
 }

@@ -56,8 +56,7 @@ std::string owner_shown(const named& each) {
 
 std::string waiting_shown(const named& each) {
   if (each.info.waiting < 0) return nothing;
-  const bool is_exact = each.info.kind == KITH_OBJECT_CONDITION || each.info.kind == KITH_OBJECT_BARRIER;
-  return is_exact || each.info.waiting == 0 ? std::to_string(each.info.waiting) : "some";
+  return std::to_string(each.info.waiting);
 }
 
 std::string state_shown(const named& each) {

@@ -54,21 +54,24 @@ def kinds(place):
 
 
 def lock(place):
-    holder, waiter = place.user("lock", "held"), place.user("lock", "held")
+    holder, waiter, other = (place.user("lock", "held") for _ in range(3))
     check(place.only("held")["owner_pid"] is None)
     check(holder.does("acquire") == "KITH_OK")
     held = place.only("held")
-    check(held["owner_pid"] == holder.pid and held["users"] == sorted([holder.pid, waiter.pid]), held)
-    check(held["waiting"] == 0 and held["owner_held_ms"] is None, "nobody watches", held)
-    waiter.begins("acquire")
+    check(held["owner_pid"] == holder.pid and held["users"] == sorted([holder.pid, waiter.pid, other.pid]), held)
+    check(held["waiting"] == 0, held)
     first = becomes(lambda: place.only("held")["owner_held_ms"])
     becomes(lambda: place.only("held")["owner_held_ms"] > first)
-    check(place.only("held")["waiting"] == 1)
+    waiter.begins("acquire")
+    other.begins("acquire")
+    becomes(lambda: place.only("held")["waiting"] == 2)
     line = place.text("ls", "lock", place.begin + "held").splitlines()[1]
-    check(f"{holder.pid} for " in line and " some " in line, line)
+    check(f"{holder.pid} for " in line and " 2 " in line, line)
+    other.kill()  # it goes with what it counted
+    becomes(lambda: place.only("held")["waiting"] == 1)
     holder.kill()
     becomes(lambda: place.only("held")["owner_pid"] == waiter.pid)
-    check(place.only("held")["users"] == [waiter.pid])
+    check(place.only("held")["users"] == [waiter.pid] and place.only("held")["waiting"] == 0)
 
 
 def fill(place):
