@@ -40,7 +40,8 @@ bool flags_agree(uint32_t flags, shm::segment_kind kind) {
   return !only_read || kind == shm::segment_kind::memory;
 }
 
-// Once in the life of a process, so that what crashes leave does not pile up.
+// Once in the life of a process, so that what crashes leave does not pile up. Relaxed: which thread does it matters to nobody, nor that the others
+// do not wait for it.
 void collect_once() {
   static constinit std::atomic<bool> done{false};
   if (done.load(std::memory_order_relaxed) || done.exchange(true, std::memory_order_relaxed)) return;
