@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A peer that has gone mad writes anything anywhere into the memory of a broadcast. We get a status for it in time, and nothing worse.
+#include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <string>
 
 #include "../broadcasts.h"
 #include "segment_object.h"
@@ -126,6 +129,38 @@ TEST_CASE("a broadcast whose memory goes mad answers in time") {
     for (int i = 0; i < test::repetitions(60); ++i) use(broadcast, reader, seed, short_while);
     done.store(true);
     mad.join();
+  }
+}
+
+namespace {
+
+// The two words before the bytes of a message: its size and its number.
+uint64_t* header_of(insides& inside, const std::string& message) {
+  unsigned char* const end = inside.data() + inside.data_size();
+  unsigned char* const found = std::search(inside.data(), end, message.begin(), message.end());
+  REQUIRE(found != end);
+  return reinterpret_cast<uint64_t*>(found) - 2;
+}
+
+}  // namespace
+
+TEST_CASE("a reader that has seen several messages does not take the next one unlooked") {
+  for (const uint32_t flags : {uint32_t{0}, uint32_t{KITH_BROADCAST_HOLD}}) {
+    CAPTURE(flags);
+    for (const size_t word : {0u, 1u}) {
+      CAPTURE(word);
+      const test::broadcast broadcast = test::make_broadcast(small, flags);
+      const test::reader reader = test::subscribe(broadcast);
+      for (const char* each : {"the first", "the second", "the third"})
+        REQUIRE_OK(kith_broadcast_publish(broadcast, each, std::strlen(each), 0));
+      insides inside(broadcast);
+      char buffer[128];
+      size_t size = 0;
+      REQUIRE_OK(kith_reader_next(reader, buffer, sizeof buffer, &size, nullptr, 0));
+      // A size that ends behind the last message, or a number that is not the next one.
+      header_of(inside, "the second")[word] += word == 0 ? 100 : 1;
+      CHECK(kith_reader_next(reader, buffer, sizeof buffer, &size, nullptr, 0) != KITH_OK);
+    }
   }
 }
 
