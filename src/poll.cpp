@@ -3,6 +3,7 @@
 #include <kith/kith.h>
 
 #include "readiness.h"
+#include "segment_object.h"
 
 using namespace kith;
 
@@ -15,20 +16,28 @@ kith_status handle_of(const void* handle, object_kind kind, int64_t* out) {
   return object_poll_handle(*self, listener::loop, KITH_WAIT_READ, *out);
 }
 
+// Relaxed: who arms for room has been given the handle, or has it from who was.
+listener listener_of(const object& self) {
+  const bool has_each = self.type->kind == object_kind::queue &&
+                        static_cast<const segment_object&>(self).room_apart.load(std::memory_order_relaxed);
+  return has_each ? listener::call : listener::loop;
+}
+
 kith_status arm(object& self, uint32_t events) {
+  const listener who = listener_of(self);
   int64_t handle = 0;
   if (self.type->kind == object_kind::process && !process_is_ours(self)) return KITH_E_INVALID;
-  const kith_status status = object_poll_handle(self, listener::loop, events, handle);
+  const kith_status status = object_poll_handle(self, who, events, handle);
   if (status != KITH_OK) return status == KITH_E_UNSUPPORTED ? KITH_E_MISMATCH : status;
   // These look themselves, when they are armed.
   const bool arms_itself = self.type->kind == object_kind::channel || self.type->kind == object_kind::stream;
-  if (arms_itself) return object_raise(self, listener::loop, events);
+  if (arms_itself) return object_raise(self, who, events);
   if (object_ready(self, events) != 0) return KITH_E_BUSY;
-  const bool quieted = object_quiet(self, listener::loop, events);
-  (void)object_raise(self, listener::loop, events);
+  const bool quieted = object_quiet(self, who, events);
+  (void)object_raise(self, who, events);
   platform::heavy_fence();  // pairs with the light one in shm::tell_pollers
   if (object_ready(self, events) == 0) return KITH_OK;
-  if (quieted) object_ring_again(self, listener::loop, events);
+  if (quieted) object_ring_again(self, who, events);
   return KITH_E_BUSY;
 }
 
@@ -50,6 +59,15 @@ kith_status kith_channel_poll_handle(kith_channel* channel, int64_t* out_handle)
 
 kith_status kith_queue_poll_handle(kith_queue* queue, int64_t* out_handle) {
   return handle_of(queue, object_kind::queue, out_handle);
+}
+
+kith_status kith_queue_room_handle(kith_queue* queue, int64_t* out_handle) {
+  const pinned<segment_object> self(queue, object_kind::queue);
+  if (self.status() != KITH_OK) return self.status();
+  if (out_handle == nullptr) return KITH_E_INVALID;
+  const kith_status status = object_poll_handle(*self, listener::call, KITH_WAIT_WRITE, *out_handle);
+  if (status == KITH_OK) self->room_apart.store(true, std::memory_order_relaxed);
+  return status;
 }
 
 kith_status kith_broadcast_poll_handle(kith_broadcast* broadcast, int64_t* out_handle) {

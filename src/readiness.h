@@ -25,7 +25,7 @@ uint32_t object_ready(object& self, uint32_t events);
 // The same without one, for who spins.
 bool object_hint(object& self, uint32_t events);
 
-// Who listens: a call of kith_wait_any has a handle for each event, a loop of the user's one for the object.
+// Who listens: a call of kith_wait_any has a handle for each event, as has a loop of the user's that wants it; others have one for the object.
 enum class listener { call, loop };
 
 // The handle that becomes ready once it is armed. KITH_E_UNSUPPORTED: there is none.

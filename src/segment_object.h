@@ -39,6 +39,7 @@ extern const segment_class array_class, barrier_class, broadcast_class, conditio
 struct segment_object : object {
   mapping* shared = nullptr;
   platform::bells bells;                   // of an event, queue or broadcast
+  std::atomic<bool> room_apart{false};     // of a queue: a loop waits for room by a handle of its own
   kith_lock* lock = nullptr;               // of an array or value, borrowed by the user
   bool borrowed = false;                   // the user can neither close it nor give it away
   std::atomic<uint64_t> last_probe_ns{0};  // of a semaphore: when it was last seen to whether holders live

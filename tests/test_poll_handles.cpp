@@ -139,6 +139,31 @@ TEST_CASE_FIXTURE(nothing_leaks, "what has no handle to wait for says so") {
   CHECK(handle == 77);
 }
 
+TEST_CASE_FIXTURE(
+    nothing_leaks,
+    "who waits for room of a queue by a handle of its own takes no ring from who waits for items") {
+  test::queue queue = test::make_queue(4096);
+  const std::string item(500, 'x');
+  std::vector<char> buffer(item.size());
+  size_t size = 0;
+  int64_t items = 0, room = 77;
+  CHECK_STATUS(kith_queue_room_handle(nullptr, &room), KITH_E_INVALID);
+  CHECK_STATUS(kith_queue_room_handle(queue, nullptr), KITH_E_INVALID);
+  REQUIRE_OK(kith_queue_poll_handle(queue, &items));
+  REQUIRE_OK(kith_queue_room_handle(queue, &room));
+  CHECK(room != items);
+  CHECK_OK(kith_poll_arm(queue, KITH_WAIT_READ));
+  while (kith_queue_put(queue, item.data(), item.size(), 0) == KITH_OK) continue;
+  CHECK_OK(kith_poll_arm(queue, KITH_WAIT_WRITE));
+  CHECK(os_says_ready(items, 0));
+  CHECK_FALSE(os_says_ready(room, soon));
+  while (kith_queue_get(queue, buffer.data(), buffer.size(), &size, 0) == KITH_OK) continue;
+  CHECK(os_says_ready(room, test::generous));
+  CHECK_STATUS(kith_poll_arm(queue, KITH_WAIT_WRITE), KITH_E_BUSY);
+  CHECK_OK(kith_poll_arm(queue, KITH_WAIT_READ));
+  CHECK_FALSE(os_says_ready(items, soon));
+}
+
 // Whoever quiets a bell that others wait for must not leave them in the dark.
 TEST_CASE_FIXTURE(nothing_leaks, "two who wait by the handle of one queue both hear of items") {
   test::queue queue = test::make_queue();

@@ -1773,8 +1773,14 @@ KITH_API kith_status kith_wait_any(kith_wait_item *items, size_t count, size_t *
  * Lifetime: *out_handle until the object is closed; it is the object's. Threads: any, but one at a time arms and waits. Since: 0.1 */
 KITH_API kith_status kith_channel_poll_handle(kith_channel *channel, int64_t *out_handle);
 
-/* The same for a queue. Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
+/* The same for a queue. For both events, but who only waits for room had better ask for kith_queue_room_handle.
+ * Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
 KITH_API kith_status kith_queue_poll_handle(kith_queue *queue, int64_t *out_handle);
+
+/* The handle of a queue for KITH_WAIT_WRITE alone, as kith_queue_poll_handle is for KITH_WAIT_READ from then on, of this kith_queue. Who waits for room
+ * by the handle of both may take the ring from one who waits for items of the same queue in another process, who then hears of them when it looks by itself.
+ * Returns: and lifetime as kith_channel_poll_handle. Threads: any. Since: 0.1 */
+KITH_API kith_status kith_queue_room_handle(kith_queue *queue, int64_t *out_handle);
 
 /* The same for who publishes with KITH_BROADCAST_HOLD, for KITH_WAIT_WRITE. Returns: and lifetime as kith_channel_poll_handle. Threads: any.
  * Since: 0.1 */
