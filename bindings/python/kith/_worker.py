@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the workers of kith.multiprocessing.Pool do, and what they send back."""
 import ctypes
+import importlib
 import itertools
 import struct
+import sys
 import traceback
 
 from . import _ffi
@@ -16,6 +18,9 @@ head = struct.Struct("=qqq")
 # What each worker has in shared memory: the task that it is doing, or zeroes. Tasks with larger arguments have these in memory of their own.
 SLOT = 1 << 20
 LARGEST_ARGUMENTS = SLOT // 2
+
+# What all workers read: the names of the modules that tasks refer to, a line each.
+NAMES = 1 << 14
 
 
 class RemoteTraceback(Exception):
@@ -90,6 +95,9 @@ def _pickled_result(result):
         return _pickled((False, MaybeEncodingError(e, result[1])))
 
 
+_IMPORTING = -2
+
+
 class Slot:
     """The place of one worker in the memory that it shares with the pool. A task is written there before it is taken from the queue, so none is
     lost unnoticed: but for one with a function of which the pickle is larger than a slot."""
@@ -103,10 +111,10 @@ class Slot:
     def clear(self):
         self._doing[:] = 0, -1
 
-    def take(self, tasks):
-        """The next task; empty: there will be no more."""
-        data = tasks.get_into(self.place, None)
-        if len(data) > SLOT:
+    def take(self, tasks, timeout):
+        """The next task; empty: there will be no more. None: none came in time."""
+        data = tasks.get_into(self.place, timeout)
+        if data is not None and len(data) > SLOT:
             self._doing[:] = head.unpack_from(data)[:2]
         return data
 
@@ -115,15 +123,66 @@ class Slot:
         job, part = self._doing
         return (job, part) if job > 0 and part >= 0 else None
 
+    def begin_import(self):
+        self._doing[:] = 0, _IMPORTING
 
-def work(tasks, results, initializer, initargs, most_tasks, slots, index):
-    tasks, results = _Items(tasks), _Items(results)
+    def is_importing(self):
+        return tuple(self._doing) == (0, _IMPORTING)
+
+
+class _Names:
+    """The modules that tasks refer to, as the pool tells of them. The memory was zeroed and is only appended to: as each byte is written once, a line
+    without a zero is whole, in whatever order its bytes become visible."""
+
+    def __init__(self, memory):
+        self._text = (ctypes.c_char * NAMES).from_address(_ffi.quick.memory_data(memory.value))
+        self._memory = memory
+        self._seen = 0
+
+    def more(self):
+        return self._text[self._seen] != b"\0"
+
+    def next(self):
+        """A name that was not given before; None: it is not all there yet."""
+        line, newline, _ = self._text[self._seen:].partition(b"\0")[0].partition(b"\n")
+        if not newline:
+            return None
+        self._seen += len(line) + 1
+        return line.decode(errors="replace")
+
+
+def _import_ahead(name, slot):
+    if name in sys.modules:
+        return
+    slot.begin_import()
+    try:
+        importlib.import_module(name)
+    except (Exception, SystemExit):
+        pass  # the task that needs it will say so
+    slot.clear()
+
+
+def _next_task(tasks, slot, names):
+    """A task that is there goes first. A worker that would have to wait imports what it will be asked for, so that its next task need not."""
+    while names.more():
+        data = slot.take(tasks, 0)
+        if data is not None:
+            return data
+        name = names.next()
+        if name is None:
+            break
+        _import_ahead(name, slot)
+    return slot.take(tasks, None)
+
+
+def work(tasks, results, names, initializer, initargs, most_tasks, slots, index):
+    tasks, results, names = _Items(tasks), _Items(results), _Names(names)
     slot = Slot(slots, index)
     if initializer is not None:
         initializer(*initargs)
     done = 0
     while most_tasks is None or done < most_tasks:
-        data = slot.take(tasks)
+        data = _next_task(tasks, slot, names)
         if not data:
             break
         result = _run(data)

@@ -10,6 +10,7 @@ from kith import _ffi
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 LONG = 60  # seconds: far more than is needed
+given = None  # in a worker of a pool: what its initializer was given
 HAS_ENDPOINTS = hasattr(_ffi.lib, "endpoint_listen")
 
 

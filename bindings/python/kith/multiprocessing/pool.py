@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A pool of worker processes."""
 import collections
+import ctypes
+import functools
 import itertools
 import os
 import threading
@@ -8,7 +10,7 @@ import time
 
 from .. import _depot, _ffi
 from .._errors import WorkerDied
-from .._worker import (LARGEST_ARGUMENTS, SLOT, MaybeEncodingError, RemoteTraceback, Slot, head as _head, map_chunk as _map_chunk, Mapper as _Mapper,
+from .._worker import (LARGEST_ARGUMENTS, NAMES, SLOT, MaybeEncodingError, RemoteTraceback, Slot, head as _head, map_chunk as _map_chunk, Mapper as _Mapper,
                        starmap_chunk as _starmap_chunk, work as _work)
 from . import TimeoutError, util
 from .._connection import wait
@@ -211,6 +213,40 @@ def _new_queue():
     return Handle.create("queue", _ffi.options(_ffi.QueueOptions, capacity=_CAPACITY))
 
 
+class _Names:
+    """Tells all workers the modules that tasks refer to: they import these while they have nothing to do, and not when a task is there already. What
+    reads them is kith._worker._Names."""
+
+    def __init__(self):
+        self.handle = Handle.create("memory", NAMES, None)
+        self._address = _ffi.quick.memory_data(self.handle.value)
+        self._end = 0
+        self._told = set()
+        self._lock = threading.Lock()
+
+    def tell_of(self, function):
+        while isinstance(function, functools.partial):
+            function = function.func
+        name = getattr(function, "__module__", None)
+        if isinstance(name, str) and name not in self._told:
+            with self._lock:
+                self._tell(name)
+
+    def _tell(self, name):
+        line = name.encode(errors="replace") + b"\n"
+        # Behind it there is still a zero. What there is no room for is imported by the tasks.
+        if name not in self._told and b"\0" not in line and self._end + len(line) < NAMES:
+            ctypes.memmove(self._address + self._end, line, len(line))
+            self._end += len(line)
+        self._told.add(name)
+
+    def stop(self):
+        """Workers that are started from now on import nothing ahead."""
+        with self._lock:
+            ctypes.memset(self._address, 0, 1)
+            self._end = NAMES
+
+
 class _Core:
     """What the threads of a pool share. They do not know the Pool, so that it ends when nobody has it any more."""
 
@@ -220,7 +256,8 @@ class _Core:
         self.size = processes
         self.task_handle, self.result_handle = _new_queue(), _new_queue()
         self.tasks, self.results = _Items(self.task_handle), _Items(self.result_handle)
-        self.worker_arguments = (self.task_handle, self.result_handle, initializer, initargs, most_tasks)
+        self.names = _Names()
+        self.worker_arguments = (self.task_handle, self.result_handle, self.names.handle, initializer, initargs, most_tasks)
         self.slots = Handle.create("memory", SLOT * processes, _ffi.options(_ffi.Flags, flags=_ffi.MEMORY_LAZY))
         self.workers = [None] * processes
         self.changed = Event()  # the state, or that there are no jobs any more
@@ -330,7 +367,10 @@ class _Core:
         for index, worker in enumerate(self.workers):
             if worker is None or worker.exitcode is None:
                 continue
-            doing = Slot(self.slots, index).doing()
+            slot = Slot(self.slots, index)
+            doing = slot.doing()
+            if slot.is_importing():
+                self.names.stop()  # or all that replace it would die of the same
             if doing is not None:
                 # Behind its result, if it has still put one: then this changes nothing.
                 self.results.put(_head.pack(-doing[0], doing[1], worker.exitcode), None)
@@ -412,6 +452,7 @@ class Pool:
     def apply_async(self, func, args=(), kwds={}, callback=None, error_callback=None):
         self._check_running()
         result = ApplyResult(self._core, callback, error_callback)
+        self._core.names.tell_of(func)
         try:
             self._core.submit(result._job, (dumps(func), [tuple(args), dict(kwds)] if kwds else tuple(args)))
         except Exception as e:
@@ -434,6 +475,7 @@ class Pool:
 
     def _map_async(self, mapper, func, iterable, chunksize, callback, error_callback):
         self._check_running()
+        self._core.names.tell_of(func)
         items = iterable if isinstance(iterable, (list, tuple, range)) else list(iterable)
         if chunksize is None:
             chunksize = -(-len(items) // (self._core.size * 4)) or 1
@@ -454,6 +496,7 @@ class Pool:
         self._check_running()
         if chunksize < 1:
             raise ValueError(f"Chunksize must be 1+, not {chunksize}")
+        self._core.names.tell_of(func)
         result = kind(self._core)
         if chunksize == 1:
             self._core.submit_many(result._job, _single_parts(func, iterable), result._set_length)
