@@ -2,9 +2,12 @@
 """The child's side of kith.multiprocessing.Process.start()."""
 import io
 import os
-import pickle
 import sys
-import types
+
+try:
+    from _pickle import load  # without the pickler in Python, whose imports take longer than the rest
+except ImportError:
+    from pickle import load
 
 
 def main():
@@ -17,9 +20,9 @@ def main():
     given.close()
     process.current_process()._inheriting = True
     try:
-        preparation = pickle.load(file)
+        preparation = load(file)
         _prepare(preparation, process)
-        child = pickle.load(file)
+        child = load(file)
     finally:
         del process.current_process()._inheriting
     parent = process._ParentProcess(*preparation["parent"], _handle.inherit("channel", "python.line"))
@@ -47,7 +50,7 @@ _MAIN = "__mp_main__"
 
 
 def _become_main(contents):
-    module = types.ModuleType(_MAIN)
+    module = type(sys)(_MAIN)
     module.__dict__.update(contents)
     sys.modules["__main__"] = sys.modules[_MAIN] = module
 
@@ -70,5 +73,20 @@ def _import_main_by_path(path):
         return
     if name == "ipython":
         return
+    if path.endswith(".py"):
+        _run_source(path)
+        return
     import runpy
     _become_main(runpy.run_path(path, run_name=_MAIN))
+
+
+def _run_source(path):
+    """As runpy.run_path() does, without what it imports for archives and directories, which takes longer than this package."""
+    with io.open_code(path) as file:
+        code = compile(file.read(), path, "exec")
+    module = sys.modules[_MAIN] = type(sys)(_MAIN)
+    module.__dict__.update(__file__=path, __cached__=None, __package__="")
+    given, sys.argv[0] = sys.argv[0], path
+    exec(code, module.__dict__)
+    sys.argv[0] = given
+    sys.modules["__main__"] = module

@@ -275,20 +275,25 @@ if lib.abi_version() != ABI_VERSION:
 
 def _load_speed():
     """The module that does the common paths without ctypes (speed.c), which lies beside the library; None: without."""
-    import importlib.machinery
-    import importlib.util
+    from importlib.machinery import ExtensionFileLoader, ModuleSpec
     path = os.path.join(os.path.dirname(library_path), "_kith_speed.abi3.so")
     if os.environ.get("KITH_PURE") or sys.implementation.name != "cpython" or not os.path.exists(path):
         return None
-    loader = importlib.machinery.ExtensionFileLoader("kith._speed", path)
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("kith._speed", loader))
+    loader = ExtensionFileLoader("kith._speed", path)
+    module = loader.create_module(ModuleSpec("kith._speed", loader, origin=path))
     loader.exec_module(module)
     names = ("lock_acquire", "lock_release", "channel_send", "channel_recv", "queue_put", "queue_get")
     module.bind(*[ctypes.cast(getattr(lib, name), c_void_p).value for name in names])
     return module
 
 
-speed = _load_speed()
+def __getattr__(name):
+    """`speed` is loaded when it is first used: a child that has no locks, connections or queues begins sooner."""
+    if name != "speed":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    global speed
+    speed = _load_speed()
+    return speed
 
 
 # ---- statuses ----------------------------------------------------------------------------------------------------------------------

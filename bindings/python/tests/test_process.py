@@ -3,8 +3,10 @@
 import asyncio
 import ctypes
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -95,6 +97,24 @@ class Children(unittest.TestCase):
         self.assertEqual((code, out), (0, "exit code 1\n"))
         self.assertIn("if __name__ == '__main__':", err)
         self.assertEqual(err.count("\nRuntimeError:"), 1, "one child, no flood")
+
+    def test_main_module_is_that_of_the_standard_library(self):
+        program = FOLDER / "programs" / "main_module.py"
+        with tempfile.TemporaryDirectory() as folder:
+            no_suffix = shutil.copy(program, os.path.join(folder, "program"))
+            for path in program, no_suffix:
+                code, out, err = run_program(path, "multiprocessing")
+                self.assertEqual((code, err), (0, ""))
+                self.assertEqual(run_program(path, "kith.multiprocessing"), (code, out, err))
+
+    @unittest.skipUnless(sys.implementation.name == "cpython", "needs _pickle")
+    def test_child_imports_what_it_needs(self):
+        # Each of these takes longer to import than the package itself.
+        dear = {"pickle", "re", "runpy", "typing", "pkgutil", "selectors", "socket", "subprocess", "logging", "kith._connection"}
+        _, at_once, _ = run_program("-c", "import sys; print(*sys.modules)")
+        _, imported, _ = run_program(FOLDER / "programs" / "child_modules.py")
+        self.assertIn("kith._ffi", imported.split())
+        self.assertEqual((set(imported.split()) - set(at_once.split())) & dear, set())
 
     def test_interrupt(self):
         ready = mp.Event()
