@@ -4,15 +4,13 @@
 
     python3 bindings/python/bench.py [--tsv] [NAME...]
 
-Each figure is the best of some rounds, in which the two take turns. `ratio` says how many times better kith is.
+Each figure is the best of some rounds, in which the two take turns, or for `start` their median. `ratio` says how many times better
+kith is.
 """
-import argparse
+# The children import this module, too, and what they do not need would be in the figure for starting one: so main() imports the rest.
 import importlib
 import os
-import statistics
-import subprocess
 import sys
-import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -22,6 +20,10 @@ ROUNDS = 5
 
 def clock():
     return time.perf_counter()
+
+
+def median(values):
+    return sorted(values)[len(values) // 2]
 
 
 def library(name):
@@ -52,7 +54,7 @@ def pipe_rtt(mp, batches=40, batch=100):
             here.recv_bytes()
         took.append(clock() - begin)
     child.join()
-    return statistics.median(took) / batch * 1e6
+    return median(took) / batch * 1e6
 
 
 def lock(mp, count=100_000):
@@ -125,31 +127,30 @@ def _nothing():
     pass
 
 
-def start(mp, count=9):
-    """Starting and joining a child: ms, the median."""
-    took = []
-    for _ in range(count):
-        begin = clock()
-        child = mp.Process(target=_nothing)
-        child.start()
-        child.join()
-        took.append(clock() - begin)
-    return statistics.median(took) * 1e3
+def start(mp):
+    """Starting and joining a child: ms."""
+    begin = clock()
+    child = mp.Process(target=_nothing)
+    child.start()
+    child.join()
+    return (clock() - begin) * 1e3
 
 
-# name: function, unit, whether more is better, the goal for the ratio
+# name: function, unit, rounds, which figure of them counts, the goal for the ratio
 MEASURES = {
-    "pipe_rtt": (pipe_rtt, "us", False, 5),
-    "lock": (lock, "ns", False, 1),
-    "value": (value, "k/s", True, 3),
-    "queue": (queue, "k/s", True, 5),
-    "pool": (pool, "k/s", True, 3),
-    "start": (start, "ms", False, 1),
+    "pipe_rtt": (pipe_rtt, "us", ROUNDS, min, 5),
+    "lock": (lock, "ns", ROUNDS, min, 1),
+    "value": (value, "k/s", ROUNDS, max, 3),
+    "queue": (queue, "k/s", ROUNDS, max, 5),
+    "pool": (pool, "k/s", ROUNDS, max, 3),
+    "start": (start, "ms", 45, median, 1),
 }
 
 
 def run_as_installed():
     """Once more, so that children of both find compiled modules, as those of an installed package do. The exit code."""
+    import subprocess
+    import tempfile
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -157,6 +158,7 @@ def run_as_installed():
 
 
 def main():
+    import argparse
     arguments = argparse.ArgumentParser()
     arguments.add_argument("names", nargs="*", choices=[[], *MEASURES], metavar="NAME", help=", ".join(MEASURES))
     arguments.add_argument("--tsv", action="store_true", help="metric<TAB>subject<TAB>value<TAB>unit")
@@ -165,17 +167,16 @@ def main():
         sys.exit(run_as_installed())
     libraries = {"multiprocessing": library("multiprocessing"), "kith": library("kith")}
     for mp in libraries.values():
-        start(mp, 1)  # what is not compiled yet is now
+        start(mp)  # what is not compiled yet is now
     for name in wanted.names or MEASURES:
-        function, unit, more, goal = MEASURES[name]
-        best = max if more else min
+        function, unit, rounds, best, goal = MEASURES[name]
         found = {subject: [] for subject in libraries}
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             for subject, mp in libraries.items():
                 found[subject].append(function(mp))
         figures = {subject: best(values) for subject, values in found.items()}
         theirs, ours = figures["multiprocessing"], figures["kith"]
-        ratio = ours / theirs if more else theirs / ours
+        ratio = ours / theirs if best is max else theirs / ours
         if wanted.tsv:
             for subject, figure in figures.items():
                 print(f"python.{name}\t{subject}\t{figure:.3f}\t{unit}")
