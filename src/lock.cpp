@@ -58,10 +58,10 @@ kith_status lock_open(mapping* shared, bool borrowed, void** out) {
 
 void lock_set_options(shm::segment& made, uint32_t flags) {
   shm::lock_state& state = *reinterpret_cast<shm::lock_state*>(made.state);
-  const uint64_t recursive = (flags & KITH_LOCK_RECURSIVE) != 0 ? shm::lock_recursive : 0;
+  const bool recursive = (flags & KITH_LOCK_RECURSIVE) != 0;
+  state.options.store(recursive ? shm::lock_recursive : 0, std::memory_order_relaxed);
   // Strangers who meet at a name have nobody but kith_names_list to tell them who holds them up.
-  const uint64_t noted = made.name.card != nullptr ? shm::lock_noted : 0;
-  state.options.store(recursive | noted, std::memory_order_relaxed);
+  state.depth.store(made.name.card != nullptr ? shm::lock_noted : 0, std::memory_order_relaxed);
 }
 
 shm::lock_view lock_view_of(lock_object& self) { return {self.state, &self.waiting()}; }

@@ -20,6 +20,12 @@ bool take(lock_state& lock, uint64_t word, uint64_t flags) {
   return !lock_is_noted(lock) || lock_note(lock);
 }
 
+uint64_t forget_depth(lock_state& lock) {
+  const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
+  lock.depth.store(depth & lock_noted, std::memory_order_relaxed);
+  return depth & ~lock_noted;
+}
+
 // "Somebody may sleep", and from when on the owner is watched.
 void announce(lock_state& lock, uint64_t now) {
   // Whoever releases the lock takes the flag down: as long as it is up, the owner is the same one.
@@ -73,8 +79,8 @@ kith_status contender::try_once(bool look_around, uint64_t& word) {
     if (!look_around || owner == me || platform::alive(owner) != liveness::dead) return KITH_E_BUSY;
     announced_ = true;  // the dead owner may have left sleepers
     if (!take(lock_, word, lock_died)) continue;
-    lock_.depth.store(
-        0, std::memory_order_relaxed);  // the dead owner's; who is killed before leaves it to the next
+    // The dead owner's; who is killed before leaves it to the next.
+    forget_depth(lock_);
     // The flag may be up since the dead owner's time.
     if (!lock_is_noted(lock_)) lock_.since_ns.store(platform::clock_now(), std::memory_order_relaxed);
     return KITH_OWNER_DIED;
@@ -118,7 +124,7 @@ bool lock_note(lock_state& lock) {
 kith_status lock_acquire_again(lock_state& lock) {
   if ((lock.options.load(std::memory_order_relaxed) & lock_recursive) == 0) return KITH_E_DEADLOCK;
   const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
-  if (depth >= UINT32_MAX) return KITH_E_LIMIT;
+  if ((depth & ~lock_noted) >= UINT32_MAX) return KITH_E_LIMIT;
   lock.depth.store(depth + 1, std::memory_order_relaxed);
   return KITH_OK;
 }
@@ -146,13 +152,14 @@ kith_status lock_mark_consistent(lock_state& lock) {
 }
 
 uint64_t lock_release_fully(lock_state& lock, wait_area& area) {
-  const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
-  lock.depth.store(0, std::memory_order_relaxed);
+  const uint64_t depth = forget_depth(lock);
   (void)lock_release(lock, area);
   return depth;
 }
 
-void lock_restore(lock_state& lock, uint64_t depth) { lock.depth.store(depth, std::memory_order_relaxed); }
+void lock_restore(lock_state& lock, uint64_t depth) {
+  lock.depth.store(lock.depth.load(std::memory_order_relaxed) | depth, std::memory_order_relaxed);
+}
 
 uint64_t lock_held_ns(const lock_state& lock, uint64_t now) {
   const uint64_t since = lock.since_ns.load(std::memory_order_relaxed);

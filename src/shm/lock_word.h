@@ -35,11 +35,13 @@ struct lock_state {
   std::atomic<uint64_t> holder;  // token of the thread that holds it; 0: none. Written by that thread only
   // 1: somebody may sleep, on this word, and the one who releases the lock must wake.
   std::atomic<uint64_t> waiters;
-  std::atomic<uint64_t> depth;  // how often its holder has acquired it again. Written by the holder only
+  // How often its holder has acquired it again; and lock_noted, which never changes, here so that a release has one word less to look at. Written
+  // by the holder only.
+  std::atomic<uint64_t> depth;
   // Since when the owner has held it, 0: not known; or without lock_noted, while `waiters` is 1: since when it has been seen to. For people, not
   // for decisions.
   std::atomic<uint64_t> since_ns;
-  std::atomic<uint64_t> options;  // lock_recursive, lock_noted. Written before anybody else has the segment
+  std::atomic<uint64_t> options;  // lock_recursive. Written before anybody else has the segment
   uint64_t reserved[2];
 };
 static_assert(sizeof(lock_state) == 64);
@@ -54,14 +56,15 @@ struct lock_view {
 
 inline constexpr uint64_t lock_died = 1;
 inline constexpr uint64_t lock_recursive = 1;
-inline constexpr uint64_t lock_noted = 2;  // whoever gets it notes when, for which it looks at the clock
+inline constexpr uint64_t lock_noted = uint64_t{1}
+                                       << 63;  // whoever gets it looks at the clock, and notes when
 
 // Differs between all threads of all processes that live at the same time, unlike the OS's number for a thread; and between a
 // thread and its copy in a forked child.
 inline uint64_t thread_token(identity self) { return (platform::current_thread() ^ self.bits) | 1; }
 
 inline bool lock_is_noted(const lock_state& lock) {
-  return (lock.options.load(std::memory_order_relaxed) & lock_noted) != 0;
+  return (lock.depth.load(std::memory_order_relaxed) & lock_noted) != 0;
 }
 bool lock_note(lock_state& lock);  // true. By the new owner
 
@@ -71,13 +74,14 @@ inline bool lock_try_fast(lock_state& lock) {
   const identity self{platform::self_bits.load(std::memory_order_relaxed)};
   uint64_t free = 0;
   if (self.nobody()) return false;
+  const bool noted = lock_is_noted(lock);  // behind the compare-and-swap it would wait for that
   // Acquire, with the release in lock_release: what the last owner did comes before what we do.
   if (!lock.word.compare_exchange_strong(free, self.bits, std::memory_order_acquire,
                                          std::memory_order_relaxed)) {
     return false;
   }
   lock.holder.store(thread_token(self), std::memory_order_relaxed);
-  return !lock_is_noted(lock) || lock_note(lock);
+  return !noted || lock_note(lock);
 }
 
 kith_status lock_acquire_slow(lock_state& lock, wait_area& area, const patience& limits);
@@ -104,10 +108,12 @@ inline kith_status lock_let_go(lock_state& lock, bool& wake) {
   if (!lock_held_by_me(lock)) return KITH_E_NOT_OWNER;
   const uint64_t depth = lock.depth.load(std::memory_order_relaxed);
   if (depth != 0) {
-    lock.depth.store(depth - 1, std::memory_order_relaxed);
-    return KITH_OK;
+    if ((depth & ~lock_noted) != 0) {
+      lock.depth.store(depth - 1, std::memory_order_relaxed);
+      return KITH_OK;
+    }
+    lock.since_ns.store(0, std::memory_order_relaxed);
   }
-  if (lock_is_noted(lock)) lock.since_ns.store(0, std::memory_order_relaxed);
   lock.holder.store(0, std::memory_order_relaxed);
   const uint64_t kept = lock.word.load(std::memory_order_relaxed) & lock_died;
   lock.word.store(kept, std::memory_order_release);  // pairs with the acquires of the next owner
