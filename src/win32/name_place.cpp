@@ -278,7 +278,8 @@ native_handle open_session_directory() {
 
 constexpr NTSTATUS more_entries = 0x00000105;
 
-// All in one call, which nothing can come between: the buffer grows until they fit. Wine gives one at a time.
+// All in one call, which nothing can come between: the buffer grows until they fit. Wine gives one at a time, by its number: of one that goes
+// meanwhile the next one has its number, and is passed over. So there they are visited twice.
 template <class Visit>
 kith_status visit_session(Visit visit) {
   const auto query = call_of_ntdll<query_directory_call>("NtQueryDirectoryObject");
@@ -301,11 +302,19 @@ kith_status visit_session(Visit visit) {
     }
     return KITH_OK;
   }
-  for (BOOLEAN restart = TRUE;; restart = FALSE) {
+  constexpr int rounds = 2;
+  BOOLEAN restart = TRUE;
+  for (int round = 0; round < rounds;) {
     const ULONG bytes = static_cast<ULONG>(entries.size() * sizeof(uint64_t));
-    if (query(directory.get(), entries.data(), bytes, TRUE, restart, &context, &length) < 0) return KITH_OK;
-    if (const kith_status seen = visit(*each); seen != KITH_OK) return seen;
+    const bool over = query(directory.get(), entries.data(), bytes, TRUE, restart, &context, &length) < 0;
+    restart = over ? TRUE : FALSE;
+    if (over) {
+      ++round;
+    } else if (const kith_status seen = visit(*each); seen != KITH_OK) {
+      return seen;
+    }
   }
+  return KITH_OK;
 }
 
 bool begins_with(const UNICODE_STRING& name, const wchar_t* begin, size_t& length) {
