@@ -256,6 +256,9 @@ void use_and_close(int32_t kind, void* object) {
       read_all(kith_memory_data(static_cast<kith_memory*>(object)),
                kith_memory_size(static_cast<kith_memory*>(object)));
       return kith_memory_close(static_cast<kith_memory*>(object));
+    case KITH_OBJECT_OS_HANDLE:
+      (void)kith_os_handle_number(static_cast<kith_os_handle*>(object));
+      return kith_os_handle_close(static_cast<kith_os_handle*>(object));
     default: found("an object of no known kind");
   }
 }
